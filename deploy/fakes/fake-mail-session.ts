@@ -74,7 +74,7 @@ export class MailSession {
     } else if (verb === 'EHLO' && /^ \S+$/.test(rest)) {
       this.isGreeted = true;
       this.say(
-        '250-fake.test\r\n250-PIPELINING\r\n250-SIZE 10485760\r\n250-AUTH PLAIN LOGIN\r\n250 ENHANCEDSTATUSCODES',
+        `250-fake.test\r\n250-PIPELINING\r\n250-SIZE ${MAX_MAIL}\r\n250-AUTH PLAIN LOGIN\r\n250 ENHANCEDSTATUSCODES`,
       );
     } else if (!this.isGreeted) this.say('503 5.5.1 strict: expected EHLO');
     else if (verb === 'AUTH') this.auth(rest);
@@ -88,9 +88,10 @@ export class MailSession {
       return this.say('250 2.0.0 Ok');
     }
     if (verb === 'MAIL') {
-      const from = /^ FROM:<([^<>\s]+@[^<>\s]+)>(?: SIZE=\d+)?$/.exec(rest)?.[1];
+      const [, from, size = '0'] = /^ FROM:<([^<>\s]+@[^<>\s]+)>(?: SIZE=(\d+))?$/.exec(rest) ?? [];
       if (from === undefined || this.from !== undefined)
         return this.say('501 5.5.4 strict: expected one FROM:<address>');
+      if (Number(size) > MAX_MAIL) return this.say('552 5.3.4 Message size exceeds fixed limit');
       this.from = from;
       return this.say('250 2.1.0 Ok');
     }

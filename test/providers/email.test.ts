@@ -1,11 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import tls from 'node:tls';
 import { email } from '../../connectors/channels/email/email';
 import { composed, draftOf, mailboxOf } from '../../connectors/channels/email/email-message';
 import type { Payload } from '../../topology/payloads/payloads';
 import { certificate } from '../connectors/channels/http/certificate';
 import { NameServer } from '../connectors/channels/http/name-server';
+import { image, MediaHost, PNG } from '../support/channels/media-host';
 import { AnswerCutter } from './servers/answer-cutter';
-import { Mailpit } from './servers/mailpit';
+import { Mailpit, type MailpitMail } from './servers/mailpit';
 import { DUE, TriedChannel } from './tried-channel';
 
 const PASSWORD = 'correct horse; battery=staple';
@@ -103,6 +105,39 @@ describe('a mail', () => {
     const texts = (await mailpit.mails()).map(({ Text }) => Text);
     expect(texts).toContain('Καλημέρα κόσμε\r\n'.repeat(4_000));
     expect(texts).toContain('.\r\n'.repeat(9_000));
+  });
+
+  test('has its attachments byte for byte, under their names', async () => {
+    await start();
+    const host = await MediaHost.start();
+    opened.push({ stop: () => host.close() });
+    const large = randomBytes(5 * 1024 ** 2);
+    host.on('/large', image(large, 'application/x-tar'));
+    const media = [
+      { url: host.url(), name: "Tasse – 'blau'.png" },
+      { url: host.url('/large'), name: `${'发票'.repeat(20)}.tar` },
+      { url: host.url() },
+    ];
+    const bodies = { text: 'Grüße', html: '<p>Grüße</p>' };
+    expect(await send({ ...bodies, media })).toEqual(delivered);
+    const [mail] = await mailpit.mails();
+    expect(mail).toMatchObject({
+      Text: bodies.text,
+      HTML: bodies.html,
+      Attachments: [
+        { FileName: "Tasse – 'blau'.png", ContentType: 'image/png' },
+        { FileName: `${'发票'.repeat(20)}.tar`, ContentType: 'application/octet-stream' },
+        { FileName: 'image-3.png', ContentType: 'image/png' },
+      ],
+    });
+    const parts = (mail as MailpitMail).Attachments.map(({ PartID }) =>
+      mailpit.attachment(mail as MailpitMail, PartID),
+    );
+    expect((await Promise.all(parts)).map((bytes, n) => bytes.equals([PNG, large, PNG][n] as Buffer))).toEqual([
+      true,
+      true,
+      true,
+    ]);
   });
 
   test('has no headers but those that are meant, whatever its texts are', async () => {

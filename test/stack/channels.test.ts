@@ -161,6 +161,7 @@ async function playEmail(): Promise<Played> {
     }),
     messageOf: (text) => ({ to: 'ann@example.org', subject: text, text: `"${text}"` }),
     taken: () => fake.posts().map(({ headers }) => String(headers['subject'])),
+    images: () => fake.posts().map(({ attachments }) => attachments.length),
   };
 }
 
@@ -181,7 +182,9 @@ async function playBluesky(): Promise<Played> {
     messageOf: (text) => ({ text }),
     taken: () => protocol.posts().map(({ value }) => value.text),
     images: () =>
-      protocol.posts().map(({ value: { embed } }) => (embed?.$type === 'app.bsky.embed.images' ? embed.images.length : 0)),
+      protocol
+        .posts()
+        .map(({ value: { embed } }) => (embed?.$type === 'app.bsky.embed.images' ? embed.images.length : 0)),
   };
 }
 
@@ -358,7 +361,7 @@ describe('every channel, through the whole stack', () => {
   /** With an image, where the channel takes some. */
   function scheduleWithImage(played: Played, text: string): Promise<number[]> {
     if (played.images === undefined) return Promise.resolve([]);
-    const media = [{ url: host.url(), alt: 'a cup' }];
+    const media = [{ url: host.url(), ...(played.channel === 'email' ? { name: 'cup.png' } : { alt: 'a cup' }) }];
     const messageOf = (one: string) => ({ ...played.messageOf(one), media }) as NewMessage['payload'];
     return schedule({ ...played, messageOf }, [text]);
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { boundedList, boundedTexts } from './bounded';
 import { isOneLine, parseMailbox, READABLE } from './mailbox';
+import { attachments } from './media';
 import { fields } from './payload-field';
 
 /** Of all fields together: servers take about a hundred of one message. */
@@ -10,6 +11,7 @@ const MAX_SUBJECT = 500;
 const MAX_BODIES = 256 * 1024;
 /** Of the bodies together, for the same reason. */
 const MAX_LINES = 20_000;
+const MAX_ATTACHMENTS = 10;
 const MAX_HEADERS = 20;
 /** Of one header with its name: a line of a mail has 998 bytes at most. */
 const MAX_HEADER = 900;
@@ -96,6 +98,7 @@ export const email = z
       takes: 'text',
       description: 'the mail as HTML; give the text too',
     }),
+    media: attachments(MAX_ATTACHMENTS),
     headers: header.optional().register(fields, {
       option: 'header',
       placeholder: 'name:value',

@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import { boundedList } from './bounded';
+import { isOneLine, READABLE } from './mailbox';
 import { fields } from './payload-field';
 import { webUrl } from './web-url';
 
 const MAX_URL = 2_048;
 const MAX_FILE = 512;
+const MAX_NAME = 100;
 const MAX_ALT_OF_ANY = 10_000;
 const MAX_IMAGES_OF_ANY = 100;
+/** Of a file wherever it is saved: no folder in it, nothing hidden, and nothing that a system makes something else of. */
+const FILE_NAME = /^[^.\s\p{Cc}/\\:*?"<>|](?:[^\p{Cc}/\\:*?"<>|]*[^.\s\p{Cc}/\\:*?"<>|])?$/u;
 /** No empty part, none that begins with a dot, and so nothing above or hidden. */
 const RELATIVE_PATH = /^(?:[^./\\\p{C}][^/\\\p{C}]*\/)*[^./\\\p{C}][^/\\\p{C}]*$/u;
 
@@ -34,6 +38,29 @@ export function mediaByUrl(rules: MediaRules) {
     },
   );
   return optional(byUrl, rules, ', each where everybody may read it; a video has "type":"video"');
+}
+
+/** Files of any type that go along with a message, each under a name of its own. */
+export function attachments(most: number) {
+  const named = shape(MAX_ALT_OF_ANY)
+    .omit({ alt: true })
+    .extend({
+      name: z
+        .string()
+        .max(MAX_NAME, { abort: true })
+        .regex(FILE_NAME, 'expected the name of a file, such as invoice.pdf')
+        .refine(isOneLine, `expected a name ${READABLE}`)
+        .optional(),
+    });
+  return boundedList(exactlyOne(named), most)
+    .min(1)
+    .optional()
+    .register(fields, {
+      option: 'media',
+      placeholder: 'json',
+      takes: 'json',
+      description: `up to ${most} attachments: [{"url":"https://…","name":"invoice.pdf"}], or "file" for one below the workers' MEDIA_FOLDER`,
+    });
 }
 
 function image(maxAlt: number) {
@@ -79,6 +106,8 @@ export const withMedia = z.looseObject({
 export interface MediaItem {
   readonly url?: string | undefined;
   readonly file?: string | undefined;
+  /** Of the file, where receivers are told one. */
+  readonly name?: string | undefined;
   /** What it shows, for those who do not see it. */
   readonly alt?: string | undefined;
   /** Where the provider fetches it: an image unless it says otherwise. Else its content says what it is. */

@@ -2,17 +2,30 @@ import type { AttemptContext, Channel } from '../../../bolts/channel';
 import type { Clock } from '../../../topology/core/clock';
 import { DAY_MS } from '../../../topology/core/lateness';
 import type { Outcome } from '../../../topology/message';
+import type { BoltSettings } from '../../../topology/settings/topology-settings';
 import type { ChannelOptions, WhoAmI } from '../channel-kind';
 import { channelKind } from '../channel-kind';
 import type { NetworkSettings } from '../http/network';
+import { Media } from '../media/media';
+import type { MediaFile } from '../media/media-file';
 import { ProviderAccounts, readyOf } from '../provider/provider-accounts';
 import { readPayload } from '../provider/read-payload';
 import { emailCredentials, originOf } from './email-credentials';
-import { composed, draftOf, type EmailDraft, mailboxOf } from './email-message';
+import { composed, composedWith, draftOf, type EmailDraft, mailboxOf, sizeWith } from './email-message';
 import { SmtpCaller } from './smtp-caller';
 
 /** A mail of which the last byte was sent may still be taken by a server that nobody waits for any more. */
 const ACCEPTED_LATE_MS = 30_000;
+
+/** Of the attachments of a mail, before they are encoded: with that the mail is as large as many servers take. */
+const MAX_ATTACHED_BYTES = 18 * 1024 ** 2;
+const ATTACHED = {
+  types: [],
+  maxBytes: MAX_ATTACHED_BYTES,
+  maxTotalBytes: MAX_ATTACHED_BYTES,
+  others: true,
+  video: { types: [], maxBytes: MAX_ATTACHED_BYTES, isBesides: true },
+} as const;
 
 interface Message {
   readonly account: string;
@@ -26,11 +39,14 @@ class EmailChannel implements Channel<Message> {
   readonly acceptedWithin: number;
   private readonly accounts: ProviderAccounts<typeof emailCredentials>;
   private readonly caller: SmtpCaller;
+  private readonly media: Media;
 
-  constructor(timeoutMs: number, options: ChannelOptions) {
+  constructor({ timeoutMs, concurrency }: BoltSettings, options: ChannelOptions) {
     this.acceptedWithin = timeoutMs + ACCEPTED_LATE_MS;
     this.accounts = new ProviderAccounts(this.name, emailCredentials, options);
     this.caller = callerOf(timeoutMs, options);
+    const { clock, network, mediaFolder: folder } = options;
+    this.media = new Media({ clock, network, folder, limits: ATTACHED, timeoutMs, concurrency });
   }
 
   warm(accounts: readonly string[]): Promise<void> {
@@ -51,14 +67,27 @@ class EmailChannel implements Channel<Message> {
     const ready = await this.accounts.readyOf(account);
     if ('kind' in ready) return ready;
     const from = mailboxOf(ready.credentials.from);
-    const compose = () => composed(draft, from, attempt.idempotencyKey, attempt.dueAt);
-    const mail = { from: from.address, to: draft.receivers, compose };
-    const outcome = await this.caller.call(account, ready, mail, attempt.mayStart);
-    return this.accounts.judged(account, ready, outcome);
+    const { idempotencyKey: key, dueAt, mayStart, now } = attempt;
+    const envelope = { from: from.address, to: draft.receivers };
+    const { media = [] } = draft.payload;
+    const compose = async function* () {
+      yield await composed(draft, from, key, dueAt);
+    };
+    const send = (files: readonly MediaFile[]) => {
+      const attachedBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+      const mail = { ...envelope, attachedBytes, compose: () => composedWith(files, draft, from, key, dueAt) };
+      return this.caller.call(account, ready, { ...mail, size: sizeWith(files, draft) }, mayStart);
+    };
+    const sent =
+      media.length === 0
+        ? this.caller.call(account, ready, { ...envelope, attachedBytes: 0, compose }, mayStart)
+        : this.media.with(account, media, now, send);
+    return this.accounts.judged(account, ready, await sent);
   }
 
   async close(): Promise<void> {
     this.caller.close();
+    await this.media.close();
   }
 }
 
@@ -83,7 +112,7 @@ export const email = channelKind({
       caller.close();
     }
   },
-  build: ({ timeoutMs }, options) => new EmailChannel(timeoutMs, options),
+  build: (settings, options) => new EmailChannel(settings, options),
 });
 
 function callerOf(timeoutMs: number, { clock, network }: { clock: Clock; network: NetworkSettings }): SmtpCaller {

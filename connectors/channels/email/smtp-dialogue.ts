@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import SMTPConnection, { type SMTPError } from 'nodemailer/lib/smtp-connection';
 import type { Outcome } from '../../../topology/message';
 import type { Bounded } from '../http/attempts-under-way';
+import { timeForMs } from '../media/media-file';
 import { codeOf, refusalOf, type Stage } from './smtp-answers';
 
 /** What an answer may be at most, bytes. */
@@ -23,15 +24,19 @@ interface SmtpServer {
 export interface SmtpMail {
   readonly from: string;
   readonly to: readonly string[];
+  /** Of its attachments: the mail may take longer by the time for them. */
+  readonly attachedBytes: number;
+  /** Of all of it, where the server is told: a little more than it has. */
+  readonly size?: number;
   /** Called when the server has taken the receivers: nothing is made, or held, for those that are away or refuse. */
-  readonly compose: () => Promise<Buffer>;
+  readonly compose: () => AsyncIterable<Buffer>;
 }
 
 export interface DialogueOptions {
   readonly server: SmtpServer;
   /** Monotonic milliseconds. */
   readonly monotonic: () => number;
-  /** Of the whole dialogue; half of it is kept for the answer to the mail. Milliseconds. */
+  /** Of the whole dialogue but for attachments; half of it is kept for the answer to the mail. Milliseconds. */
   readonly timeoutMs: number;
   /** A reply on one line, without secrets. */
   readonly shown: (reply: string) => string;
@@ -39,11 +44,18 @@ export interface DialogueOptions {
 
 type Ended = Outcome | 'not_started';
 
+interface Envelope {
+  readonly from: string;
+  readonly to: string[];
+  readonly size?: number;
+  rejectedErrors?: SMTPError[];
+}
+
 /**
  * One connection to a mail server, for one mail or for a login alone.
  *
  * 1. *The final dot is the one write that makes a mail visible*: `mayStart` is asked in its tick, and everything before it may be
- *    broken off. It is sent in the first half of the time or not at all.
+ *    broken off. It is sent in the first half of the time, the time for attachments besides, or not at all.
  * 2. *A mail goes to all of its receivers or to none*: one that the server refuses ends the dialogue before the mail is written.
  * 3. *Without encryption nothing is said to a server that is to be spoken to with it.*
  */
@@ -52,6 +64,8 @@ export class SmtpDialogue implements Bounded {
   private readonly lastDeadline: number;
   private readonly connection: SMTPConnection;
   private stage: Stage = 'connection';
+  /** For attachments, milliseconds. */
+  private allowedMs = 0;
   private isOver = false;
   private resolve: (ended: Ended) => void = () => undefined;
 
@@ -113,9 +127,12 @@ export class SmtpDialogue implements Bounded {
     if (this.stage === 'sent') {
       this.end({
         kind: 'unknown',
-        reason: `The mail server did not answer within ${timeoutMs} ms; it may have the mail`,
+        reason: `The mail server did not answer within ${timeoutMs + this.allowedMs} ms; it may have the mail`,
       });
-    } else this.end({ kind: 'retry', reason: `The mail server was not ready for the mail within ${timeoutMs / 2} ms` });
+    } else {
+      const withinMs = timeoutMs / 2 + this.allowedMs;
+      this.end({ kind: 'retry', reason: `The mail server was not ready for the mail within ${withinMs} ms` });
+    }
   }
 
   /** Ends now, because nobody waits any more. */
@@ -125,35 +142,32 @@ export class SmtpDialogue implements Bounded {
     else this.end('not_started');
   }
 
-  private send({ from, to, compose }: SmtpMail, mayStart: () => boolean): void {
+  private send(mail: SmtpMail, mayStart: () => boolean): void {
+    const { from, to, size } = mail;
     this.stage = 'sender';
     this.guardDot(mayStart);
     // nodemailer notes here which receivers the server refused, before it reads the body.
-    const envelope: { from: string; to: string[]; rejectedErrors?: SMTPError[] } = { from, to: [...to] };
-    const begin = async () => {
-      const refusal = this.receiverRefused(envelope.rejectedErrors);
-      if (refusal !== undefined) {
-        this.end(refusal);
-        return;
-      }
-      const bytes = await compose();
-      if (this.isOver) return;
-      this.stage = 'data';
-      body.push(bytes);
-      body.push(null);
-    };
-    let isBegun = false;
-    const body = new Readable({
-      read: () => {
-        if (isBegun) return;
-        isBegun = true;
-        begin().catch((error: Error) => this.failed(error));
-      },
-    });
+    const envelope: Envelope = { from, to: [...to], ...(size === undefined ? {} : { size }) };
+    const body = Readable.from(this.written(mail, envelope), { objectMode: false });
+    body.on('error', (error) => this.failed(error));
     this.connection.send(envelope, body, (error, info) => {
       if (error) this.failed(error);
       else this.taken(info.response);
     });
+  }
+
+  /** What is written when the server is ready for it. Throws where nothing more is to be: no dot follows then. */
+  private async *written({ attachedBytes, compose }: SmtpMail, envelope: Envelope): AsyncGenerator<Buffer> {
+    const refusal = this.receiverRefused(envelope.rejectedErrors);
+    if (refusal !== undefined) this.end(refusal);
+    if (this.isOver) throw new Error('nothing is written');
+    this.allowedMs = timeForMs(attachedBytes);
+    this.deadline += this.allowedMs;
+    for await (const piece of withoutShort(compose())) {
+      if (this.isOver) throw new Error('nothing more is written');
+      this.stage = 'data';
+      yield piece;
+    }
   }
 
   /** nodemailer writes the dot apart from what is before it. */
@@ -171,7 +185,7 @@ export class SmtpDialogue implements Bounded {
         return false;
       }
       this.stage = 'sent';
-      this.deadline = this.lastDeadline;
+      this.deadline = Math.max(this.lastDeadline, this.options.monotonic() + this.options.timeoutMs / 2);
       return write(chunk, ...others);
     };
     Object.assign(socket, { write: guarded });
@@ -201,6 +215,9 @@ export class SmtpDialogue implements Bounded {
     const refused = this.receiverRefused(rejectedErrors);
     if (refused !== undefined) return refused;
     const said = this.shown(response ?? message);
+    if (code === 'EMESSAGE' && response === undefined) {
+      return { kind: 'rejected', reason: `The mail is larger than the mail server takes (${said})` };
+    }
     if (code === 'ETLS') return { kind: 'retry', reason: `The mail server could not be spoken to with TLS (${said})` };
     if (response !== undefined) return refusalOf(this.stageOf(command), codeOf(response), said);
     if (this.stage === 'sent') {
@@ -237,4 +254,16 @@ export class SmtpDialogue implements Bounded {
     }
     this.connection.close();
   }
+}
+
+/** A mail in pieces of which none is as short as the final dot, so that none is taken for it. */
+async function* withoutShort(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let held: Buffer = Buffer.alloc(0);
+  for await (const chunk of content) {
+    if (held.length > LONGEST_DOT && chunk.length > LONGEST_DOT) {
+      yield held;
+      held = chunk;
+    } else held = Buffer.concat([held, chunk]);
+  }
+  yield held;
 }

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../../topology/core/clock';
 
 /** Something that must end by a deadline. */
 export interface Bounded {
-  /** Monotonic milliseconds. May come nearer while it is under way. */
+  /** Monotonic milliseconds. May change while it is under way. */
   readonly deadline: number;
   /** The deadline has passed. Called once; it counts as removed already. */
   expire(): void;

@@ -7,6 +7,7 @@ import { retryAfterMs } from '../http/retry-after';
 import { FileWriter, nameless } from './media-file';
 import type { MediaPlace } from './media-room';
 import {
+  ANYTHING,
   HEAD_BYTES,
   type ImageType,
   isSaidOf,
@@ -36,6 +37,8 @@ interface VideoLimits {
 /** What a provider takes of media. */
 export interface MediaTaken extends MediaLimits {
   readonly video?: VideoLimits;
+  /** Files of every other type too, as large as images. */
+  readonly others?: true;
 }
 
 /** A file that was got, or what it means for its message that it was not. */
@@ -68,7 +71,7 @@ const MAX_SHOWN = 200;
 const OTHERS_HAVE_IT = 'other media take the room that there is for them';
 
 /**
- * Gets an image or a video from a URL that a user gave.
+ * Gets an image, a video or another file from a URL that a user gave.
  *
  * 1. *Every hop of a redirect is a request of its own*, whose address is checked like the first one's when it is connected to.
  * 2. *A file is never held whole in memory*, and its copy on disk has no name, so nothing is left of it after its worker's end.
@@ -76,7 +79,8 @@ const OTHERS_HAVE_IT = 'other media take the room that there is for them';
  */
 export async function fetchMedia(caller: HttpCaller, from: string, fetching: Fetching): Promise<Got> {
   const { account, signal, now, limits } = fetching;
-  const accept = limits.video === undefined ? 'image/*' : 'image/*, video/*';
+  const seen = limits.video === undefined ? 'image/*' : 'image/*, video/*';
+  const accept = limits.others === true ? '*/*' : seen;
   let url = new URL(from);
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const what = shown(url);
@@ -124,7 +128,7 @@ async function save(what: string, { headers, body }: OpenAnswer, fetching: Fetch
   if (!place.reserve(reserved, isLarge)) return noRoom(OTHERS_HAVE_IT);
   /** How many bytes there may be of what begins so. */
   const judge = (head: Buffer): number | Refused => {
-    const type = mediaTypeOf(head);
+    const type = known(mediaTypeOf(head), limits);
     const taken = takenOf(type, limits);
     if (type === undefined || taken === undefined) return rejected(what, wrongType(type, limits));
     const { maxBytes } = taken;
@@ -148,7 +152,7 @@ async function save(what: string, { headers, body }: OpenAnswer, fetching: Fetch
   try {
     const got = await received(body, handle, judge, fetching.came);
     if ('kind' in got) return got.kind === 'large' ? rejected(what, tooLarge(got.most)) : got;
-    const type = mediaTypeOf(got.head);
+    const type = known(mediaTypeOf(got.head), limits);
     if (type === undefined || takenOf(type, limits) === undefined) return rejected(what, wrongType(type, limits));
     const contentType = String(headers['content-type'] ?? '');
     if (!isSaidOf(contentType, type)) {
@@ -208,7 +212,13 @@ async function received(
 
 /** What a provider takes of files of a type. @returns undefined when it takes none */
 export function takenOf(type: MediaType | undefined, limits: MediaTaken): MediaLimits | VideoLimits | undefined {
-  return [limits, limits.video].find((taken) => taken?.types.some((one) => one === type) === true);
+  const named = [limits, limits.video].find((taken) => taken?.types.some((one) => one === type) === true);
+  return named ?? (limits.others === true ? limits : undefined);
+}
+
+/** What a file counts as where files of every type are taken. */
+export function known(type: MediaType | undefined, { others }: MediaTaken): MediaType | undefined {
+  return type ?? (others === true ? ANYTHING : undefined);
 }
 
 export function tooLarge(most: number): string {

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, stat, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';
-import { endingOf, HEAD_BYTES, isVideo, type MediaType, mediaTypeOf } from './media-type';
+import { endingOf, HEAD_BYTES, kindOf, type MediaType, mediaTypeOf } from './media-type';
 
 const CHUNK_BYTES = 64 * 1024;
 /** An upload of which nobody sees an effect may take as long as it takes at 1 MiB in 8 s. */
@@ -11,7 +11,7 @@ export const SLOWEST_BYTES_PER_MS = 128;
 /** All bytes of a message take no longer than this, each way, however many they are. */
 const MAX_BYTES_MS = 900_000;
 
-/** An image or a video that is ready to be uploaded. */
+/** An image, a video or another file that is ready to be sent on. */
 export interface MediaFile {
   /** Such as `image-1.png`: the name at its source may say what nobody shall know. */
   readonly name: string;
@@ -33,12 +33,12 @@ export function partOf(file: MediaFile, from: number, most: number): MediaFile {
   return { ...file, bytes: until - from, read: () => file.read(from, until) };
 }
 
-/** The image or video in an open file. @param number counted from 1 in its message */
+/** What is in an open file. @param number counted from 1 in its message */
 export function mediaFile(
   handle: FileHandle,
   { type, bytes, number, alt }: Pick<MediaFile, 'type' | 'bytes' | 'alt'> & { readonly number: number },
 ): MediaFile {
-  const name = `${isVideo(type) ? 'video' : 'image'}-${number}.${endingOf(type)}`;
+  const name = `${kindOf(type)}-${number}.${endingOf(type)}`;
   return { name, type, bytes, alt, read: (from = 0, until = bytes) => chunksOf(handle, from, until) };
 }
 

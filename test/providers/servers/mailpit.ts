@@ -23,7 +23,8 @@ export interface MailpitMail {
   readonly Date: string;
   readonly Text: string;
   readonly HTML: string;
-  readonly Attachments: readonly unknown[];
+  readonly ID: string;
+  readonly Attachments: readonly { readonly PartID: string; readonly FileName: string; readonly ContentType: string }[];
 }
 
 /** Of a fault that never happens; it has to have one. */
@@ -82,6 +83,11 @@ export class Mailpit {
     return Promise.all(
       (await this.ids()).map((id) => this.get<Readonly<Record<string, readonly string[]>>>(`message/${id}/headers`)),
     );
+  }
+
+  /** An attachment of a mail that it took, as a receiver saves it. */
+  async attachment({ ID }: MailpitMail, partId: string): Promise<Buffer> {
+    return Buffer.from(await (await this.ask(`message/${ID}/part/${partId}`)).arrayBuffer());
   }
 
   /** What it took, as it keeps it. */

@@ -26,7 +26,10 @@ test.each([
   [{ text: 'a', link: 'javascript:alert(1)', title: 'a' }, 'payload.link'],
   [{ text: 'a', media: Array(5).fill({ file: 'a.png' }) }, 'payload.media'],
   [{ text: 'a', media: [{ file: 'a.png', alt: 'a'.repeat(1_001) }] }, 'payload.media.0.alt'],
-  [{ text: 'a', media: [{ file: 'a.png' }], link: 'https://example.com', title: 'a' }, 'payload.media: expected either'],
+  [
+    { text: 'a', media: [{ file: 'a.png' }], link: 'https://example.com', title: 'a' },
+    'payload.media: expected either',
+  ],
 ])('%j is none', (payload, reason) => {
   expect(parse(payload)).toMatchObject({ ok: false, reason: expect.stringContaining(reason) });
 });

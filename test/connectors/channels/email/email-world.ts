@@ -24,6 +24,7 @@ export class EmailWorld {
     clock: Clock,
     network: NetworkSettings,
     timeoutMs: number,
+    mediaFolder?: string,
   ) {
     this.set('shop', {});
     this.set('lost', { port: '1' });
@@ -32,6 +33,7 @@ export class EmailWorld {
       clock,
       network,
       secretsOf: this.accounts.of,
+      ...(mediaFolder !== undefined && { mediaFolder }),
     });
   }
 
@@ -39,9 +41,10 @@ export class EmailWorld {
     network: Partial<NetworkSettings> = {},
     clock = systemClock,
     timeoutMs = 20_000,
+    mediaFolder?: string,
   ): Promise<EmailWorld> {
     const server = await FakeEmail.start({ clock: systemClock, users: { shop: PASSWORD } });
-    return new EmailWorld(server, clock, { allowPrivateAddresses: true, ...network }, timeoutMs);
+    return new EmailWorld(server, clock, { allowPrivateAddresses: true, ...network }, timeoutMs, mediaFolder);
   }
 
   /** As `downspout accounts set`. @param others than those of the fake server */
