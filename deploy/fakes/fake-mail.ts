@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /** An attachment, as receivers save it. */
-export interface FakeAttachment {
+interface FakeAttachment {
   readonly name: string;
   readonly type: string;
   readonly bytes: number;

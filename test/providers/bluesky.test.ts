@@ -165,10 +165,9 @@ describe('a post', () => {
       const one = { text: 'look', media: [{ url: host.url(), alt: 'a cup' }] };
       network.cutAnswerTo(/POST \/xrpc\/com\.atproto\.repo\.uploadBlob /);
       expect(await send(user, one, { kept })).toMatchObject({ kind: 'retry' });
-      const mayStart = () => false;
       const outcomes: unknown[] = [];
       for (let round = 0; round < 3; round++) {
-        expect(await send(user, one, { kept, mayStart })).toBe('not_started');
+        expect(await send(user, one, { kept, mayStart: () => false })).toBe('not_started');
         outcomes.push(await send(user, one, { kept }));
       }
       expect(outcomes).toMatchObject([{ kind: 'retry', status: 400 }, { kind: 'retry' }, { kind: 'rejected' }]);

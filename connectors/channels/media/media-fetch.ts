@@ -128,7 +128,7 @@ async function save(what: string, { headers, body }: OpenAnswer, fetching: Fetch
   if (!place.reserve(reserved, isLarge)) return noRoom(OTHERS_HAVE_IT);
   /** How many bytes there may be of what begins so. */
   const judge = (head: Buffer): number | Refused => {
-    const type = known(mediaTypeOf(head), limits);
+    const type = countedAs(mediaTypeOf(head), limits);
     const taken = takenOf(type, limits);
     if (type === undefined || taken === undefined) return rejected(what, wrongType(type, limits));
     const { maxBytes } = taken;
@@ -152,7 +152,7 @@ async function save(what: string, { headers, body }: OpenAnswer, fetching: Fetch
   try {
     const got = await received(body, handle, judge, fetching.came);
     if ('kind' in got) return got.kind === 'large' ? rejected(what, tooLarge(got.most)) : got;
-    const type = known(mediaTypeOf(got.head), limits);
+    const type = countedAs(mediaTypeOf(got.head), limits);
     if (type === undefined || takenOf(type, limits) === undefined) return rejected(what, wrongType(type, limits));
     const contentType = String(headers['content-type'] ?? '');
     if (!isSaidOf(contentType, type)) {
@@ -217,7 +217,7 @@ export function takenOf(type: MediaType | undefined, limits: MediaTaken): MediaL
 }
 
 /** What a file counts as where files of every type are taken. */
-export function known(type: MediaType | undefined, { others }: MediaTaken): MediaType | undefined {
+export function countedAs(type: MediaType | undefined, { others }: MediaTaken): MediaType | undefined {
   return type ?? (others === true ? ANYTHING : undefined);
 }
 

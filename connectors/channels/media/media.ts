@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../../../topology/core/clock';
 import type { MediaItem } from '../../../topology/payloads/media';
 import { HttpCaller } from '../http/http-caller';
 import type { NetworkSettings } from '../http/network';
-import { fetchMedia, type Got, known, type MediaTaken, noRoom, takenOf, tooLarge, wrongType } from './media-fetch';
+import { countedAs, fetchMedia, type Got, type MediaTaken, noRoom, takenOf, tooLarge, wrongType } from './media-fetch';
 import { type MediaFile, mediaFile, openBelow, SLOWEST_BYTES_PER_MS, timeForMs, typeIn } from './media-file';
 import { type Left, type MediaPlace, MediaRoom } from './media-room';
 import { isVideo } from './media-type';
@@ -201,7 +201,7 @@ export class Media {
     const refused = (why: string): Got => ({ kind: 'rejected', reason: `The file ${path} is not sent: ${why}` });
     if (handle === undefined) return refused('it is not below the MEDIA_FOLDER of the worker, or may not be read');
     const { size: bytes } = await handle.stat();
-    const type = known(await typeIn(handle), limits);
+    const type = countedAs(await typeIn(handle), limits);
     const taken = takenOf(type, limits);
     if (type !== undefined && taken !== undefined && bytes <= taken.maxBytes) {
       return { kind: 'file', handle, type, bytes };

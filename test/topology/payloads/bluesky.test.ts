@@ -1,6 +1,8 @@
 import { parsePayload } from '../../../topology/payloads/payloads';
 
 const parse = (payload: object) => parsePayload('bluesky', payload);
+const images = (length: number) =>
+  Array.from({ length }, () => ({ url: 'https://example.com/a.png', alt: 'a'.repeat(1_000) }));
 const family = '👩‍👩‍👧';
 
 test.each([
@@ -9,7 +11,7 @@ test.each([
   [{ text: family.repeat(166) }],
   [{ text: 'a', replyTo: 'at://did:plc:abc/app.bsky.feed.post/3k43tv4rft22g' }],
   [{ text: 'a', link: 'https://example.com', title: 'a' }],
-  [{ text: 'a', media: Array(4).fill({ url: 'https://example.com/a.png', alt: 'a'.repeat(1_000) }) }],
+  [{ text: 'a', media: images(4) }],
   [{ text: 'a', replyTo: 'at://did:plc:abc/app.bsky.feed.post/3k43tv4rft22g', media: [{ file: 'a.png' }] }],
 ])('%j is a post', (payload) => {
   expect(parse(payload)).toMatchObject({ ok: true });
@@ -24,7 +26,7 @@ test.each([
   [{ text: 'a', link: 'https://example.com' }, 'payload.title'],
   [{ text: 'a', title: 'a' }, 'payload.link'],
   [{ text: 'a', link: 'javascript:alert(1)', title: 'a' }, 'payload.link'],
-  [{ text: 'a', media: Array(5).fill({ file: 'a.png' }) }, 'payload.media'],
+  [{ text: 'a', media: images(5) }, 'payload.media'],
   [{ text: 'a', media: [{ file: 'a.png', alt: 'a'.repeat(1_001) }] }, 'payload.media.0.alt'],
   [
     { text: 'a', media: [{ file: 'a.png' }], link: 'https://example.com', title: 'a' },

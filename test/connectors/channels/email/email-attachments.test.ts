@@ -11,11 +11,13 @@ import { readyOf } from '../../../../connectors/channels/provider/provider-accou
 import { systemClock } from '../../../../topology/core/clock';
 import { parsePayload } from '../../../../topology/payloads/payloads';
 import { image, MediaHost, MP4, PNG } from '../../../support/channels/media-host';
-import { EmailWorld, TIMEOUT_MS } from './email-world';
+import { EmailWorld } from './email-world';
 
 const PDF = Buffer.from('%PDF-1.7 and no more of it');
 const CSV = Buffer.from('a;b\r\n.\r\n..\r\n');
 const MIB = 1024 ** 2;
+
+type Read = typeof MimeNode.prototype.createReadStream;
 
 let world: EmailWorld;
 let host: MediaHost;
@@ -46,6 +48,7 @@ const kept = (bytes: Buffer, name: string, type: string) => ({
   bytes: bytes.length,
   hash: createHash('sha256').update(bytes).digest('hex'),
 });
+const files = (length: number) => Array.from({ length }, () => ({ file: 'a' }));
 const send = (media: readonly object[], attempt: Partial<AttemptContext> = {}, others: object = {}) =>
   world.send({ text: 'a', media, ...others }, attempt);
 const attached = () => world.server.posts().map(({ attachments }) => attachments);
@@ -139,8 +142,8 @@ describe('attachments', () => {
 
   test('are ten at most, and nothing is said of what they show', () => {
     const mail = { to: 'ann@example.org', subject: 'a', text: 'a' };
-    expect(parsePayload('email', { ...mail, media: Array(10).fill({ file: 'a' }) })).toMatchObject({ ok: true });
-    for (const media of [Array(11).fill({ file: 'a' }), [{ file: 'a', alt: 'b' }], [{ file: '../a' }]]) {
+    expect(parsePayload('email', { ...mail, media: files(10) })).toMatchObject({ ok: true });
+    for (const media of [files(11), [{ file: 'a', alt: 'b' }], [{ file: '../a' }]]) {
       expect(parsePayload('email', { ...mail, media })).toMatchObject({
         ok: false,
         reason: expect.stringContaining('payload.media'),
@@ -198,7 +201,10 @@ describe('a mail whose attachments', () => {
     const path = join(folder, 'shrinks');
     await writeFile(path, randomBytes(MIB));
     // When the server is told of the receiver the file is open, and nothing of it is read.
-    jest.spyOn(world.server.refusals, 'get').mockImplementation(() => void truncateSync(path, 1_000));
+    jest.spyOn(world.server.refusals, 'get').mockImplementation(() => {
+      truncateSync(path, 1_000);
+      return undefined;
+    });
     const mayStart = jest.fn(() => true);
     expect(await send([{ file: 'shrinks' }], { mayStart })).toMatchObject({
       kind: 'retry',
@@ -218,12 +224,13 @@ describe('a mail whose attachments', () => {
 
   test('take long has the time for them besides', async () => {
     let ahead = 0;
-    await start({ ...systemClock, monotonic: () => systemClock.monotonic() + ahead }, TIMEOUT_MS);
-    // At 128 bytes in a millisecond.
-    await writeFile(join(folder, 'slow'), Buffer.alloc(128 * 50_000));
-    const read = MimeNode.prototype.createReadStream;
+    const timeoutMs = 20_000;
+    await start({ ...systemClock, monotonic: () => systemClock.monotonic() + ahead }, timeoutMs);
+    // At 128 bytes in a millisecond: as long as the rest of the mail.
+    await writeFile(join(folder, 'slow'), Buffer.alloc(128 * timeoutMs));
+    const read = Object.getOwnPropertyDescriptor(MimeNode.prototype, 'createReadStream')?.value as Read;
     jest.spyOn(MimeNode.prototype, 'createReadStream').mockImplementation(function (this: MimeNode) {
-      ahead = 20 * TIMEOUT_MS;
+      ahead = 1.1 * timeoutMs;
       return read.call(this);
     });
     expect(await send([{ file: 'slow' }])).toMatchObject({ kind: 'delivered' });

@@ -243,6 +243,31 @@ describe('videos', () => {
     );
   });
 
+  test('files of every type are taken where all are, as large as images may be, whatever their server says', async () => {
+    const all = { ...limits, others: true } as const;
+    const pdf = Buffer.from('%PDF-1.7, and no more of it');
+    const short = Buffer.from('a;b');
+    await writeFile(join(folder, 'a.pdf'), pdf);
+    host.on('/a.csv', image(short, 'text/csv; charset=utf-8'));
+    const both = [{ file: 'a.pdf' }, { url: host.url('/a.csv') }];
+    expect(await get(taking({ limits: all }), both)).toMatchObject({
+      files: [
+        { name: 'file-1.pdf', type: 'application/pdf' },
+        { name: 'file-2.bin', type: 'application/octet-stream' },
+      ],
+      contents: [pdf, short],
+    });
+    expect(await get(taking(), [{ file: 'a.pdf' }])).toEqual(rejected('it is application/pdf, and the provider takes'));
+    host.on('/a.csv', image(Buffer.alloc(MAX + 1), 'text/csv'));
+    for (const item of [{ url: host.url('/a.csv') }, { file: 'large' }]) {
+      await writeFile(join(folder, 'large'), Buffer.alloc(MAX + 1));
+      expect(await get(taking({ limits: all }), [item])).toEqual(rejected(`larger than the ${MAX} bytes`));
+    }
+    // What says that it is an image has to be one.
+    host.on('/a.png', image(PNG, 'text/html'));
+    expect(await get(taking({ limits: all }), [{ url: host.url('/a.png') }])).toEqual(rejected('its server says'));
+  });
+
   test('a video stands alone, unless the provider shows it beside others', async () => {
     await writeFile(join(folder, 'film.mp4'), MP4);
     const both = [{ url: host.url() }, { file: 'film.mp4' }];
