@@ -53,7 +53,7 @@ export class ComposeFile {
   ) {}
 
   /**
-   * @param variables values for `${NAME:-default}`
+   * @param variables values for `${NAME:-default}` and `${NAME:?message}`
    * @throws UserError naming the file and the field
    */
   static read(path: string, variables: Readonly<Record<string, string>>): ComposeFile {
@@ -105,10 +105,15 @@ export class ComposeFile {
   }
 }
 
-/** Compose's `${NAME}` and `${NAME:-default}`; `$$` is a dollar sign. */
+/**
+ * Compose's `${NAME}`, `${NAME:-default}` and `${NAME:?message}`; `$$` is a dollar sign. What Compose refuses to be without is empty
+ * here: this machine runs the parts with values of its own there.
+ */
 function substitute(text: string, variables: Readonly<Record<string, string>>): string {
-  return text.replace(/\$\$|\$\{([A-Z_]+)(?::-([^}]*))?\}/g, (whole, name: string | undefined, fallback = '') =>
-    name === undefined ? whole.slice(1) : variables[name] || fallback,
+  return text.replace(
+    /\$\$|\$\{([A-Z_]+)(?::-([^}]*)|:\?[^}]*)?\}/g,
+    (whole, name: string | undefined, fallback = '') =>
+      name === undefined ? whole.slice(1) : variables[name] || fallback,
   );
 }
 

@@ -56,9 +56,13 @@ export function projectOf({ project }: StackState, { COMPOSE_PROJECT_NAME: named
   );
 }
 
-/** The variables of docker-compose.yml for a stack that was started, with the ports that it was given. */
-export function variablesOf({ ports }: StackState, variables: Variables): Variables {
-  return { ...variables, ...Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)])) };
+/** What docker-compose.yml refuses to be without: the id of its Kafka. */
+export const CLUSTER_ID_VARIABLE = 'KAFKA_CLUSTER_ID';
+
+/** The variables of docker-compose.yml for a stack that was started, with its Kafka's id and the ports that it was given. */
+export function variablesOf({ ports, clusterId }: StackState, variables: Variables): Variables {
+  const given = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]));
+  return { ...variables, ...given, [CLUSTER_ID_VARIABLE]: clusterId };
 }
 
 /** @param folder `.downspout` @param variables of the environment */

@@ -139,6 +139,7 @@ export class NativeStack implements Stack {
       clock,
       folder,
       ports: state.ports,
+      clusterId: state.clusterId,
       adminPassword: state.passwords.admin,
       cdcPassword: state.passwords.cdc,
       ha: state.ha,

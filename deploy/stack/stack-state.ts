@@ -4,12 +4,17 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { reasonOf, UserError } from '../../topology/core/errors';
 
+/** Of the Kafka of every stack that was started before each had its own. */
+const SHARED_CLUSTER_ID = 'ZG93bnNwb3V0LXN0YWNrLQ';
+
 const stateSchema = z.object({
   mode: z.enum(['native', 'compose']),
   /** Three MySQL servers, three brokers and two Connect workers. */
   ha: z.boolean().default(false),
   /** Of Docker Compose; none of a native stack, and of one that was started before each had its own. */
   project: z.string().optional(),
+  /** Of its Kafka, drawn once: it outlives Kafka's data, because a database knows by it which Kafka it belongs to. */
+  clusterId: z.string().default(SHARED_CLUSTER_ID),
   /** Ports by purpose, or by the variable of docker-compose.yml, chosen once so that they stay the same. */
   ports: z.record(z.string(), z.int()),
   /** What was started and not stopped. `program` is a digest of the command line and configuration. */
@@ -60,6 +65,7 @@ export function newState(mode: StackState['mode'], admin?: string): StackState {
   return {
     mode,
     ha: false,
+    clusterId: newClusterId(),
     ports: {},
     processes: {},
     passwords: {
@@ -70,6 +76,13 @@ export function newState(mode: StackState['mode'], admin?: string): StackState {
       replication: password(),
     },
   };
+}
+
+/** An id for a Kafka, as Kafka writes them. The highest bit is not set, so that no command takes it for an option. */
+export function newClusterId(): string {
+  const bytes = randomBytes(16);
+  bytes.writeUInt8(bytes.readUInt8() & 0x7f);
+  return bytes.toString('base64url');
 }
 
 function password(): string {

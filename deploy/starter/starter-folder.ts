@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { reasonOf, UserError } from '../../topology/core/errors';
 import { packageRoot } from '../../topology/settings/package';
 import { ownProject } from '../stack/compose-project';
+import { newClusterId } from '../stack/stack-state';
 import { envExample } from './env-example';
 
 /** What tells editors which fields there are. */
@@ -55,7 +56,7 @@ export function writeStarter({ folder, force, dryRun }: StarterOptions): string[
   if (dryRun) return files;
   try {
     mkdirSync(target, { recursive: true });
-    texts['docker-compose.yml'] = withProject(compose, target);
+    texts['docker-compose.yml'] = withOwnNames(compose, target);
     for (const [file, text] of Object.entries(texts)) {
       writeFileSync(join(target, file), text);
     }
@@ -84,15 +85,18 @@ function above(folder: string): string[] {
 }
 
 const PROJECT = /^name: .*$/m;
+const CLUSTER_ID = /^ +CLUSTER_ID: .*$/m;
 
 /**
- * docker-compose.yml for a folder that is not the package's: its containers and volumes are not those of another folder. One that
- * is replaced keeps its name, because its volumes are found by it.
+ * docker-compose.yml for a folder that is not the package's: its containers and volumes are not those of another folder, and its
+ * Kafka is no other one. One that is replaced keeps both names, because its volumes are found by the first and hold the second.
  */
-function withProject(compose: string, folder: string): string {
+function withOwnNames(compose: string, folder: string): string {
   const path = join(folder, 'docker-compose.yml');
-  const before = existsSync(path) ? PROJECT.exec(readFileSync(path, 'utf8'))?.[0] : undefined;
-  return compose.replace(PROJECT, () => before ?? `name: ${ownProject(folder)}`);
+  const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  return compose
+    .replace(PROJECT, () => PROJECT.exec(before)?.[0] ?? `name: ${ownProject(folder)}`)
+    .replace(CLUSTER_ID, () => CLUSTER_ID.exec(before)?.[0] ?? `      CLUSTER_ID: ${newClusterId()}`);
 }
 
 function ofPackage(file: string): string {

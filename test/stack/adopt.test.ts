@@ -1,6 +1,7 @@
 import { migrate } from '../../connectors/mysql/schema/migrate';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { provision } from '../../deploy/provision';
+import { newState } from '../../deploy/stack/stack-state';
 import { systemClock } from '../../topology/core/clock';
 import { idempotencyKey } from '../../topology/message';
 import { type Environment, required } from '../../topology/settings/environment';
@@ -108,6 +109,25 @@ test('a copy is refused by provision and by a worker, until it is adopted; then 
   expect(keysOf('waiting')).toEqual([idempotencyKey(after.id, waiting, 2)]);
   await staging.close();
 }, 120_000);
+
+test('a copy from a stack with another Kafka is refused, though both have the same namespace', async () => {
+  const environment = await copy();
+  const namespace = environment.DOWNSPOUT_NAMESPACE;
+  const { clusterId } = newState('native');
+  const pool = Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
+  await pool.run(`UPDATE deployment SET kafka_cluster='${clusterId}', namespace='${namespace}'`);
+  await pool.close();
+  const provisioned = await downspout(environment, 'provision');
+  expect(provisioned).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(`belongs to Kafka cluster ${clusterId}`),
+  });
+  const worker = await runCli(['worker', '--component', 'due,webhook', '--status-port', '0'], {
+    environment: workerSettings(environment),
+  });
+  expect(worker.code).toBe(1);
+  expect(worker.stdout).toContain(`belongs to Kafka cluster ${clusterId}`);
+}, 60_000);
 
 test('a restored database keeps its keys, and what is planned from then on has keys that were never used', async () => {
   const environment = await copy();

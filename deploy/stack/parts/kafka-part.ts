@@ -131,7 +131,6 @@ export class KafkaPart implements Part {
     writeLogging(logging);
     const java = [`-Dlog4j2.configurationFile=${logging}`, '-cp', join(this.jars, '*')];
     if (!existsSync(join(dataOf(this.context, this.name), 'meta.properties'))) {
-      const cluster = environment['CLUSTER_ID'] as string;
       await run('java', [
         '-XX:+UseSerialGC',
         '-XX:TieredStopAtLevel=1',
@@ -139,7 +138,7 @@ export class KafkaPart implements Part {
         'kafka.tools.StorageTool',
         'format',
         '-t',
-        cluster,
+        this.context.clusterId,
         '-c',
         properties,
         '--ignore-formatted',

@@ -12,6 +12,8 @@ export interface PartContext {
   readonly folder: string;
   /** Ports by purpose, e.g. `mysql`, `kafka`. */
   readonly ports: Readonly<Record<string, number>>;
+  /** Of Kafka: all its brokers have it. Data that was made under another one keeps that. */
+  readonly clusterId: string;
   /** The database administrator's password. */
   readonly adminPassword: string;
   /** Debezium's in MySQL: Connect gets it in its environment, and the connector a reference to it. */

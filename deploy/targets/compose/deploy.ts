@@ -5,7 +5,7 @@ import { reasonOf, UserError } from '../../../topology/core/errors';
 import type { Environment } from '../../../topology/settings/environment';
 import { parseSpecification, replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
 import { counted } from '../../console/units';
-import type { StackInDocker } from '../../stack/compose-project';
+import { CLUSTER_ID_VARIABLE, type StackInDocker } from '../../stack/compose-project';
 import { run } from '../../stack/host/commands';
 import {
   type EngineRelease,
@@ -144,8 +144,10 @@ function prepared(release: EngineRelease, target: ComposeTarget, marks?: Readonl
   writeRendering(folder, renderCompose({ ...options, inside: insideNames(composeFile, stack.variables) }));
   const workersFile = join(folder, 'workers.yml');
   const files = [composeFile, workersFile].flatMap((file) => ['--file', file]);
-  const docker = (args: readonly string[]) =>
-    execute('docker', args, { settings: { DOWNSPOUT_WORKERS: folder }, signal: guard.signal });
+  // Compose reads the whole file, and refuses it without the id of a Kafka, which is not touched here.
+  const clusterId = stack.variables[CLUSTER_ID_VARIABLE] ?? 'none';
+  const variables = { DOWNSPOUT_WORKERS: folder, [CLUSTER_ID_VARIABLE]: clusterId };
+  const docker = (args: readonly string[]) => execute('docker', args, { settings: variables, signal: guard.signal });
   return servicesOf({
     files: [...files, '--project-directory', dirname(composeFile), ...projectOption(target)],
     workersFile,

@@ -16,11 +16,11 @@ describe('ComposeFile', () => {
 
   it('fills variables as Compose does', () => {
     const file = ComposeFile.parse(
-      "services: { a: { image: 'x:1', command: ['${A:-one}', '${B:-two}', '$${C}'], ports: ['127.0.0.1:${P:-1}:2'] } }",
+      "services: { a: { image: 'x:1', command: ['${A:-one}', '${B:-two}', '$${C}', '${A:?give it}', '${D:?give it}'], ports: ['127.0.0.1:${P:-1}:2'] } }",
       'f.yml',
       { A: 'set', B: '', P: '4711' },
     );
-    expect(file.service('a').command).toEqual(['set', 'two', '${C}']);
+    expect(file.service('a').command).toEqual(['set', 'two', '${C}', 'set', '']);
     expect(file.service('a').ports).toEqual([{ number: 4711, variable: 'P' }]);
   });
 

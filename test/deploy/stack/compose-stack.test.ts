@@ -38,6 +38,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const projectIn = (call = '') => / --project-name (\S+) /.exec(call)?.[1] ?? 'none';
 const portsIn = (text: string) => [...text.matchAll(/^\w+_PORT='(\d+)'$/gm)].map(([, port]) => Number(port));
+const idIn = () => /^KAFKA_CLUSTER_ID='(.*)'$/m.exec(environment)?.[1];
 const silent = () => undefined;
 const state = () => JSON.parse(readFileSync(join(folder, 'stack.json'), 'utf8')) as Record<string, unknown>;
 const isFree = async (port: number) => !listening.has(port);
@@ -135,6 +136,29 @@ describe('ComposeStack', () => {
   it('keeps the passwords from one start to the next', async () => {
     const first = await stack().up(() => undefined);
     expect(await stack().up(() => undefined)).toEqual(first);
+  });
+
+  it('has a Kafka with an id of its own, which all its brokers have, and keeps it', async () => {
+    await stack().up(silent);
+    const own = idIn();
+    expect(own).toMatch(/^[A-Za-f][\w-]{21}$/);
+    await stack({}, true).up(silent);
+    expect(idIn()).toBe(own);
+    await stack().down(false, silent);
+    expect(idIn()).toBe(own);
+    expect(stackInDocker(folder, {}).variables).toMatchObject({ KAFKA_CLUSTER_ID: own });
+    await stack({}, false, folderOf('other')).up(silent);
+    expect(idIn()).toMatch(/^[A-Za-f][\w-]{21}$/);
+    expect(idIn()).not.toBe(own);
+  });
+
+  it('goes on with the id that every Kafka had when it was started before each had its own', async () => {
+    await stack().up(silent);
+    const { clusterId: _own, ...before } = state();
+    writeFileSync(join(folder, 'stack.json'), JSON.stringify(before));
+    await stack().up(silent);
+    expect(environment).toContain("KAFKA_CLUSTER_ID='ZG93bnNwb3V0LXN0YWNrLQ'\n");
+    expect(state()).toMatchObject({ clusterId: 'ZG93bnNwb3V0LXN0YWNrLQ' });
   });
 
   it('is started and stopped once at a time', async () => {

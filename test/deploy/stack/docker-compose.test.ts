@@ -88,6 +88,16 @@ describe('docker-compose.yml', () => {
     expect(settings('kafka')).toMatchObject({ KAFKA_MIN_INSYNC_REPLICAS: '2' });
   });
 
+  it('knows no id of a Kafka by itself, because one that is written here would be that of every stack', () => {
+    for (const name of ['kafka', 'kafka-b', 'kafka-c']) {
+      const clusterIn = (variables: Record<string, string>) =>
+        ComposeFile.read(COMPOSE, variables).service(name).environment['CLUSTER_ID'];
+      expect(clusterIn({ KAFKA_CLUSTER_ID: 'mine' })).toBe('mine');
+      expect(clusterIn({})).toBe('');
+    }
+    expect(readFileSync(COMPOSE, 'utf8')).toMatch(/^ +CLUSTER_ID: \$\{KAFKA_CLUSTER_ID:\?by hand it needs/m);
+  });
+
   it('gives each variable of `up --ha` to something', () => {
     const text = readFileSync(COMPOSE, 'utf8');
     for (const name of Object.keys(HA_VARIABLES)) expect(text).toContain(`\${${name}:-`);

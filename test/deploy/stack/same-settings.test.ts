@@ -16,6 +16,7 @@ const context: PartContext = {
   clock: systemClock,
   folder: '/stack',
   ports: { mysql: 1, kafka: 2, kafkaController: 3, kafkaStack: 4, connect: 5, prometheus: 6 },
+  clusterId: '',
   adminPassword: '',
   cdcPassword: '',
   ha: false,

@@ -15,8 +15,22 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(join(folder, '..'), { recursive: true }));
 
+interface Composed {
+  readonly name: string;
+  readonly services: Readonly<Record<string, { readonly environment: Readonly<Record<string, string>> }>>;
+}
+const composedIn = (of: string) =>
+  parse(readFileSync(join(of, 'docker-compose.yml'), 'utf8'), { merge: true }) as Composed;
 /** The project of a folder's docker-compose.yml. */
-const nameIn = (of: string) => (parse(readFileSync(join(of, 'docker-compose.yml'), 'utf8')) as { name: string }).name;
+const nameIn = (of: string) => composedIn(of).name;
+/** The ids that its brokers have. */
+const clustersIn = (of: string) => [
+  ...new Set(
+    Object.entries(composedIn(of).services).flatMap(([name, { environment }]) =>
+      /^kafka(-[bc])?$/.test(name) ? [environment['CLUSTER_ID']] : [],
+    ),
+  ),
+];
 const write = (changed = {}) => writeStarter({ folder, force: false, dryRun: false, ...changed });
 const named = () =>
   [...envExample().matchAll(/^#([A-Z_]+)='(.*)'$/gm)].map(([, name = '', value = '']) => [name, value]);
@@ -64,6 +78,22 @@ describe('the starter folder', () => {
     write({ force: true });
     expect(nameIn(folder)).toBe('downspout');
     expect(readFileSync(join(folder, 'docker-compose.yml'), 'utf8')).toContain('  kafka:\n');
+  });
+
+  it('has a Kafka with an id that no other folder has, and keeps the one that its volumes hold', () => {
+    const other = join(folder, '..', 'other');
+    write();
+    write({ folder: other });
+    const [own, ...others] = clustersIn(folder);
+    expect([own, others]).toEqual([expect.stringMatching(/^[A-Za-f][\w-]{21}$/), []]);
+    expect(clustersIn(other)).not.toContain(own);
+    write({ force: true });
+    expect(clustersIn(folder)).toEqual([own]);
+    // That of files that were written before each had its own.
+    const path = join(folder, 'docker-compose.yml');
+    writeFileSync(path, readFileSync(path, 'utf8').replace(`${own}`, 'ZG93bnNwb3V0LXN0YWNrLQ'));
+    write({ force: true });
+    expect(clustersIn(folder)).toEqual(['ZG93bnNwb3V0LXN0YWNrLQ']);
   });
 
   it('has the docker-compose.yml that workers in containers join, where `up` has started no other', () => {

@@ -84,7 +84,6 @@ function secureKafka(context: PartContext, jars: ReturnType<typeof kafkaJars>): 
 /** Users of SCRAM have to be there before the broker starts for the first time. */
 async function formatWithUsers(context: PartContext, program: Program, properties: string): Promise<void> {
   rmSync(join(context.folder, 'kafka', 'data'), { recursive: true, force: true });
-  const cluster = context.compose.service('kafka').environment['CLUSTER_ID'] as string;
   const users = Object.values(kafkaUsers).flatMap(({ mechanism, username, password }) => [
     '--add-scram',
     `${mechanism.toUpperCase()}=[name=${username},password=${password}]`,
@@ -98,7 +97,7 @@ async function formatWithUsers(context: PartContext, program: Program, propertie
     'kafka.tools.StorageTool',
     'format',
     '-t',
-    cluster,
+    context.clusterId,
     '-c',
     properties,
     ...users,

@@ -34,12 +34,22 @@ function faultOf(services, folder, variables) {
   return null;
 }
 
+/** As Docker Compose does, it reads all of docker-compose.yml before it does anything. */
+function lackingIn(file, variables) {
+  if (file === undefined || !existsSync(file)) return null;
+  for (const [, name, message] of readFileSync(file, 'utf8').matchAll(/\$\{(\w+):\?([^}]*)\}/g)) {
+    if (!variables[name]) return `required variable ${name} is missing a value: ${message}`;
+  }
+  return null;
+}
+
 /** Ends by throwing. @param args of the command line @param engine is changed @param variables of its environment */
 function docker(args, engine, variables) {
   engine.calls.push(args);
   const files = args.flatMap((arg, index) => (arg === '--file' ? [args[index + 1]] : []));
   const defined = files.length === 0 ? {} : parse(readFileSync(files[1], 'utf8')).services;
-  const fault = faultOf(defined, args[args.indexOf('--project-directory') + 1], variables);
+  const folder = args[args.indexOf('--project-directory') + 1];
+  const fault = lackingIn(files[0], variables) ?? faultOf(defined, folder, variables);
   if (fault !== null) end(1, fault);
   const named =
     files.length > 0 && existsSync(files[0]) ? /^name: (\S+)$/m.exec(readFileSync(files[0], 'utf8'))?.[1] : null;

@@ -716,15 +716,22 @@ test('the double refuses what Docker Compose takes for the name of a volume, or 
   );
   await expect(containersOf('./topology.yaml', 'nothing.env')).rejects.toThrow('nothing.env not found');
   await expect(containersOf('./topology.yaml', 'b.yml')).resolves.toBe('');
+  await expect(containersOf('./topology.yaml', 'b.yml', {})).rejects.toThrow(
+    'required variable KAFKA_CLUSTER_ID is missing a value',
+  );
 });
 
-/** Asks for the containers of a service that mounts `source`. @param file of its settings */
-function containersOf(source: string, file: string): Promise<string> {
+/** Asks for the containers of a service that mounts `source`. @param file of its settings @param settings of the command */
+function containersOf(
+  source: string,
+  file: string,
+  settings: Readonly<Record<string, string>> = { KAFKA_CLUSTER_ID: 'one' },
+): Promise<string> {
   const path = join(folder, 'b.yml');
   const worker = { volumes: [`${source}:/etc/topology.yaml:ro`, '/tmp'], env_file: [file] };
   writeFileSync(path, JSON.stringify({ services: { 'worker-due': worker } }));
   const files = ['--file', 'docker-compose.yml', '--file', path, '--project-directory', folder];
-  return docker.execute('docker', ['compose', ...files, 'ps', '--quiet', 'worker-due']);
+  return docker.execute('docker', ['compose', ...files, 'ps', '--quiet', 'worker-due'], { settings });
 }
 
 test.each([
