@@ -38,14 +38,14 @@ export function defaultImage(): string {
 
 /**
  * What runs the workers on a target.
- * @param deploymentId of the database
+ * @param idOf reads the id of the deployment; a deploy may be the first to join it, which draws one
  * @param file the topology that is deployed; without it that is what a release says, wherever the workers that run are
  */
 export function engineOf(
   target: EngineTarget,
   options: EngineOptions,
   context: VerbContext,
-  deploymentId: string,
+  idOf: () => Promise<string>,
   file?: ReadTopology,
 ): Engine {
   const mustRun = file === undefined;
@@ -59,7 +59,7 @@ export function engineOf(
   const { environment } = context.settings;
   const { report, namespace, folder } = kubernetesOf(options, context);
   const { environment: overlay, without } = options;
-  const common = { overlay, namespace, without, environment, folder, report, deploymentId, mustRun };
+  const common = { overlay, namespace, without, environment, folder, report, mustRun };
   const ofFile = file === undefined ? null : readTopologies(file.files[0]);
   const topologies = ({ number, specification }: EngineRelease): Pick<KubernetesOptions, 'base' | 'overlays'> => {
     if (ofFile !== null) return ofFile;
@@ -68,7 +68,8 @@ export function engineOf(
     return { base: topology, overlays: new Map(overlay === undefined ? [] : [[overlay, topology]]) };
   };
   return {
-    deploy: (rollout) => deployToKubernetes({ ...common, ...topologies(rollout.release), ...rollout }),
+    deploy: async (rollout) =>
+      deployToKubernetes({ ...common, ...topologies(rollout.release), ...rollout, deploymentId: await idOf() }),
     restart: (component, _, guard) => restartOnKubernetes(component, { namespace, report, guard }),
   };
 }

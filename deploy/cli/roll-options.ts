@@ -84,7 +84,7 @@ export async function deployRelease(
 ): Promise<Deployed> {
   const { target } = wanted;
   if (target === 'local') return deployer.deploy(wanted, { canaries: options.canary, pauseMs: options.pause });
-  const { id } = await readDeployment(pool);
+  const idOf = async () => (await readDeployment(pool)).id;
   const place = { ...options, environment: wanted.environment || undefined };
-  return engineDeployer(engineOf(target, place, context, id, file)).deploy(wanted, options.pause);
+  return engineDeployer(engineOf(target, place, context, idOf, file)).deploy(wanted, options.pause);
 }

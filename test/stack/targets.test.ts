@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { wantPlacement } from '../../connectors/mysql/operators/placements';
@@ -89,6 +89,10 @@ test('deploy --target kubernetes makes everything ready, writes a release, and f
   const one = await newest();
   expect(one).toMatchObject({ outcome: 'live', target: 'kubernetes', image: 'downspout:1' });
   expect(running('downspout-due')).toContain(`--release=${one.number}`);
+  // The deployment was joined by the deploy, which drew its id.
+  expect(readFileSync(join(folder, 'kubernetes', 'base', 'kustomization.yaml'), 'utf8')).toContain(
+    await deploymentId(),
+  );
 
   kubectl.change((state) => ({ ...state, broken: ['downspout-webhook'] }));
   const failed = await deploy('downspout:2');

@@ -62,7 +62,7 @@ const rights: Readonly<Record<DatabaseRole, readonly string[]>> = {
     'SELECT, INSERT, UPDATE ON {db}.account_refreshes',
     'SELECT ON {db}.pauses',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.account_limits',
-    'SELECT, UPDATE (kafka_cluster, namespace) ON {db}.deployment',
+    'SELECT, UPDATE (id, kafka_cluster, namespace) ON {db}.deployment',
     'SELECT ON {db}.releases',
     'SELECT ON {db}.placements',
     'SELECT ON {db}.__drizzle_migrations',

@@ -6,7 +6,7 @@ import type { Sql } from '../sql/sql';
 
 /** Which deployment the database belongs to. */
 export interface DeploymentIdentity {
-  /** Random, 32 hex digits: a part of every idempotency key. */
+  /** Random, 32 hex digits: a part of every idempotency key. Another one is drawn when the deployment is joined for the first time. */
   readonly id: string;
   /** Null until a worker or `provision` has come for the first time. */
   readonly kafkaCluster: string | null;
@@ -28,7 +28,8 @@ export function readDeployment(pool: Pool): Promise<DeploymentIdentity> {
 
 /**
  * Makes sure that this Kafka and namespace are those of the database, before anything is sent. The first to come is
- * written down.
+ * written down, and draws the id that counts: a database that was migrated and then cloned has one with its clones, and nothing
+ * was sent under that.
  * @throws UserError when the database belongs to others: it is a copy or was restored, and sends nothing until somebody
  * has run `downspout adopt`
  */
@@ -37,7 +38,7 @@ export async function joinDeployment(pool: Pool, kafkaCluster: string, namespace
   if (isOf(found, kafkaCluster, namespace)) return found;
   if (found.kafkaCluster === null) {
     await pool.run(
-      `UPDATE deployment SET kafka_cluster=${text(kafkaCluster)}, namespace=${text(namespace)} WHERE kafka_cluster IS NULL`,
+      `UPDATE deployment SET id=RANDOM_BYTES(16), kafka_cluster=${text(kafkaCluster)}, namespace=${text(namespace)} WHERE kafka_cluster IS NULL`,
     );
     const joined = await readDeployment(pool);
     if (isOf(joined, kafkaCluster, namespace)) return joined;

@@ -67,7 +67,7 @@ const rolloutOf = (release: EngineRelease, live: EngineRelease | null = null) =>
 });
 const fileOf = (components: string) =>
   ({ ...topologyOf(components), files: [join(folder, 'topology.yaml')] }) as unknown as ReadTopology;
-const ID = 'ab'.repeat(16);
+const idOf = async () => 'ab'.repeat(16);
 
 test.each([
   ['compose', undefined],
@@ -77,7 +77,7 @@ test.each([
   async (path, out) => {
     const docker = dockerHere();
     const options = out === undefined ? {} : { out };
-    const engine = engineOf('compose', options, contextHere(docker.variables), ID, fileOf(ALONE));
+    const engine = engineOf('compose', options, contextHere(docker.variables), idOf, fileOf(ALONE));
     await engine.deploy(rolloutOf(releaseOf(8, ALONE)));
     expect(docker.state.containers.map(({ command }) => command.at(-1))).toEqual(['--release=8']);
     expect(existsSync(join(folder, path, 'workers.yml'))).toBe(true);
@@ -90,7 +90,7 @@ test('in a folder that init has made the containers join the project of its dock
   writeStarter({ folder, force: false, dryRun: false });
   const own = join(folder, 'docker-compose.yml');
   const { name } = parse(readFileSync(own, 'utf8')) as { name: string };
-  const engine = engineOf('compose', {}, contextHere(docker.variables), ID, fileOf(ALONE));
+  const engine = engineOf('compose', {}, contextHere(docker.variables), idOf, fileOf(ALONE));
   await engine.deploy(rolloutOf(releaseOf(8, ALONE)));
   expect(docker.state.containers.map(({ project }) => project)).toEqual([name]);
   const composed = docker.state.calls.filter(([verb]) => verb === 'compose');
@@ -110,12 +110,12 @@ test('a release that is deployed again on kubernetes is what it says, whatever t
   const context = contextHere(kubectl.variables);
   const options = { environment: 'production', without: ['keda'] as const };
   const first = releaseOf(7, '{ webhook: { replicas: 4 } }');
-  const fromFile = engineOf('kubernetes', options, context, ID, fileOf('{ webhook: { replicas: 4 } }'));
+  const fromFile = engineOf('kubernetes', options, context, idOf, fileOf('{ webhook: { replicas: 4 } }'));
   await fromFile.deploy(rolloutOf(first));
   const settings = join(folder, 'kubernetes', 'overlays', 'production', 'settings.env');
   writeFileSync(settings, 'LOG_LEVEL=debug\n');
   writeFileSync(join(folder, 'topology.yaml'), 'no topology any more');
-  const again = engineOf('kubernetes', options, context, ID);
+  const again = engineOf('kubernetes', options, context, idOf);
   const scaled = '{ due: { replicas: 3 }, webhook: { replicas: 5 } }';
   await again.deploy(rolloutOf({ ...releaseOf(8, scaled), image: 'downspout:7' }, first));
   const replicas = (name: string) => {
@@ -129,7 +129,7 @@ test('a release that is deployed again on kubernetes is what it says, whatever t
   const path = join(folder, 'kubernetes', 'overlays', 'production');
   const applied = kubectl.state.calls.filter(([verb]) => verb === 'apply');
   expect(new Set(applied.map((call) => call[call.indexOf('-k') + 1]))).toEqual(new Set([path]));
-  const elsewhere = engineOf('kubernetes', { ...options, namespace: 'other' }, context, ID);
+  const elsewhere = engineOf('kubernetes', { ...options, namespace: 'other' }, context, idOf);
   kubectl.change((state) => ({ ...state, deployments: {} }));
   await expect(elsewhere.deploy(rolloutOf(first, first))).rejects.toThrow('finds no worker of release 7');
 }, 60_000);

@@ -33,11 +33,26 @@ test('every database has an id of its own, and belongs to nobody at first', asyn
 });
 
 test('the first to come is written down, and is let in again; also when many come at once', async () => {
-  const { id } = await readDeployment(worker);
-  const joined = { id, kafkaCluster: 'kafka-1', namespace: '' };
+  const { id: unjoined } = await readDeployment(worker);
   const all = await Promise.all([1, 2, 3, 4].map(() => joinDeployment(worker, 'kafka-1', '')));
+  const joined = await readDeployment(worker);
+  expect(joined).toEqual({ id: expect.not.stringMatching(unjoined), kafkaCluster: 'kafka-1', namespace: '' });
   for (const one of all) expect(one).toEqual(joined);
-  expect(await readDeployment(worker)).toEqual(joined);
+  expect(await joinDeployment(worker, 'kafka-1', '')).toEqual(joined);
+});
+
+test('two clones of a database that was made and never started have two ids once they are joined', async () => {
+  const clone = await freshDatabase();
+  const pool = Pool.open(required(clone.environment, 'WORKER_DATABASE_URL'), { clock: systemClock, size: 1 });
+  const root = Pool.open(required(clone.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
+  const { id } = await readDeployment(worker);
+  await root.run(`UPDATE deployment SET id=X'${id}'`);
+  const joined = [await joinDeployment(worker, 'kafka-1', ''), await joinDeployment(pool, 'kafka-2', '')];
+  await root.close();
+  await pool.close();
+  await clone.close();
+  expect(joined.map(({ kafkaCluster }) => kafkaCluster)).toEqual(['kafka-1', 'kafka-2']);
+  expect(new Set([id, ...joined.map((one) => one.id)]).size).toBe(3);
 });
 
 test.each([
