@@ -220,7 +220,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
         ...(place && { place }),
       },
       streams: ports.streams,
-      registry: new MySqlWorkerRegistry(sessionPool, clock),
+      registry: new MySqlWorkerRegistry(sessionPool, clock, () => joined.deployment),
       clock,
       log,
       metrics,

@@ -9,6 +9,7 @@ import { type CliResult, runCli, variablesOf } from '../support/stack/cli';
 import { Deployment, workerSettings } from '../support/stack/deployment';
 import { deprovision } from '../support/stack/removal';
 import { freshNamespace, freshWorld, testSettings, type World } from '../support/stack/stack';
+import { until } from '../support/until';
 
 const TABLES = ['deployment', 'scheduled_messages', 'delivery_attempts', 'accounts', 'pauses', 'workers'];
 
@@ -107,6 +108,11 @@ test('a copy is refused by provision and by a worker, until it is adopted; then 
   await staging.sql.run(`DELETE FROM scheduled_messages WHERE id=${delivered}`);
   await staging.settled();
   expect(keysOf('waiting')).toEqual([idempotencyKey(after.id, waiting, 2)]);
+
+  // Another copy is loaded under the workers: they end, and those that take their place are refused.
+  const before = staging.processes.map(({ pid }) => pid);
+  await staging.sql.run("UPDATE deployment SET id=RANDOM_BYTES(16), kafka_cluster='of another stack'");
+  await until('the workers have ended', () => staging.processes.every(({ pid }, n) => pid !== before[n]));
   await staging.close();
 }, 120_000);
 

@@ -25,8 +25,8 @@ export interface SessionOptions {
   readonly identity: WorkerIdentity;
   readonly clock: Clock;
   readonly report: () => Omit<WorkerReport, 'pausesReadAt'>;
-  /** Called when the session was marked dead: it may do nothing any more. */
-  readonly onDead: () => void;
+  /** Called when the session is dead: it may do nothing any more. */
+  readonly onDead: (why: string) => void;
   /** Takes what was thrown. The session retries Unavailable; anything else ends the worker. */
   readonly onError: (error: unknown) => void;
 }
@@ -47,6 +47,8 @@ export interface SessionOptions {
  *    pause ends. While there is one, every pulse is reported at once, because the command waits for that.
  * 9. An account that is at a limit, or a channel, is paused until an instant, and goes on then without another pulse. Spouts heed all
  *    of that; bolts only what a provider has said, because they know best what they may begin themselves.
+ * 10. A session whose database belongs to another deployment is dead, because it would send messages that are not its own. A copy was
+ *    loaded under it, or somebody has adopted the database elsewhere.
  */
 export class Session implements Lease, Pauses {
   readonly session: string;
@@ -121,7 +123,7 @@ export class Session implements Lease, Pauses {
 
   /** Reports to the database at once what the worker owns, not only with the next regular renewal. */
   async renew(): Promise<void> {
-    const { registry, clock, report, onDead } = this.options;
+    const { registry, clock, report } = this.options;
     if (this.dead) return;
     const { drops } = this;
     const until = inTime(clock, LEASE_MS - LEASE_MARGIN_MS);
@@ -131,8 +133,7 @@ export class Session implements Lease, Pauses {
       if (drops === this.drops && until.monotonicMs > this.until.monotonicMs) this.until = until;
       return;
     }
-    this.dead = true;
-    onDead();
+    this.die('the session was marked dead: another worker has taken over');
   }
 
   /** @param ownsNothing no row is claimed any more, so nobody needs to wait for the lease to run out */
@@ -147,7 +148,11 @@ export class Session implements Lease, Pauses {
     const { registry, clock, onError } = this.options;
     const knownUntil = inTime(clock, PAUSES_KNOWN_MS);
     const pulse = await registry.pulse();
-    const { reading } = pulse;
+    const { reading, belongsElsewhere } = pulse;
+    if (belongsElsewhere) {
+      this.die('the database belongs to another deployment by now: it was replaced by a copy, or adopted elsewhere');
+      return;
+    }
     // More than the lease's margin: the database counts its lease as older than we do, whether its clock was set or both of
     // ours stood still.
     const isOut = this.databaseClock.observe(reading) > LEASE_MARGIN_MS;
@@ -182,6 +187,12 @@ export class Session implements Lease, Pauses {
     const ends = this.limited.get(key(channel, account))?.[until] ?? 0;
     const now = this.databaseClock.earliest();
     return ends > now && isCredible(ends, now);
+  }
+
+  private die(why: string): void {
+    if (this.dead) return;
+    this.dead = true;
+    this.options.onDead(why);
   }
 
   private drop(): void {

@@ -37,6 +37,8 @@ export interface WorkerReport {
 /** What a worker reads from the database once a second. */
 export interface Pulse {
   readonly reading: ClockReading;
+  /** The database is no longer of the deployment that the worker has joined: a copy was loaded into it, or it was adopted elsewhere. */
+  readonly belongsElsewhere: boolean;
   /** True: everything is paused, `downspout deactivate`. */
   readonly deactivated: boolean;
   readonly pausedChannels: readonly string[];

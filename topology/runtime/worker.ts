@@ -80,7 +80,7 @@ export class Worker {
       identity,
       clock,
       report: () => this.report(),
-      onDead: () => this.fail(new Error('the session was marked dead: another worker has taken over')),
+      onDead: (why) => this.fail(new Error(why)),
       onError: (error) => {
         this.leaseWaitsFor = reasonOf(error);
         this.onError('session', error);

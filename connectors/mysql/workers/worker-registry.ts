@@ -4,6 +4,7 @@ import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from '../../
 import { isDenied, isSchemaError } from '../sql/failures';
 import { hex, integer, NOW_MICROSECONDS, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
+import type { DeploymentIdentity } from './deployment';
 
 /** The rows of sessions that ended longer ago are deleted. That changes nothing: an unknown session counts as dead. */
 const KEPT_MS = 7 * 24 * 3_600_000;
@@ -15,11 +16,12 @@ const MAX_GATES = 20_000;
 /** Until limits are asked for again, after their table was missing or might not be read. */
 const LIMITS_AGAIN_MS = 30_000;
 
-type PausedColumns = readonly [
+type FoundColumns = readonly [
+  kind: 'pause' | 'limit' | 'elsewhere',
   channel: string,
   account: string,
   command: string,
-  gateUntil: number | null,
+  gateUntil: number,
   heldUntil: number,
 ];
 
@@ -27,9 +29,11 @@ type PausedColumns = readonly [
 export class MySqlWorkerRegistry implements WorkerRegistry {
   private limitsAgainAt = Number.NEGATIVE_INFINITY;
 
+  /** @param joined of which deployment the database was when the worker began; undefined while that is not known */
   constructor(
     private readonly pool: Pool,
     private readonly clock: Pick<Clock, 'monotonic'>,
+    private readonly joined: () => DeploymentIdentity | undefined = () => undefined,
   ) {}
 
   async register(worker: WorkerIdentity, leaseMs: number): Promise<void> {
@@ -79,18 +83,20 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
       const [microseconds, server] = reading as [number, string];
       // One statement: each worker asks once a second.
       const gates =
-        " UNION ALL (SELECT channel, account, 'limit', gate_until, held_until FROM account_limits FORCE INDEX (by_gate) " +
+        " UNION ALL (SELECT 'limit', channel, account, '', gate_until, held_until FROM account_limits FORCE INDEX (by_gate) " +
         `WHERE gate_until > ${NOW_MS} ORDER BY gate_until DESC LIMIT ${MAX_GATES})`;
-      const found = await sql.rows<PausedColumns>(
-        `SELECT channel, account, command, NULL, 0 FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS}` +
+      const found = await sql.rows<FoundColumns>(
+        `SELECT 'pause', channel, account, command, 0, 0 FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS}` +
+          ` UNION ALL SELECT 'elsewhere', '', '', '', 0, 0 FROM deployment WHERE ${isOther(this.joined())}` +
           (withLimits ? gates : ''),
       );
-      const pauses = found.filter(([, , , gateUntil]) => gateUntil === null);
-      const limited = found.flatMap(([channel, account, , gateUntil, heldUntil]) =>
-        gateUntil === null ? [] : [{ channel, account, gateUntil, heldUntil }],
+      const pauses = found.flatMap(([kind, ...pause]) => (kind === 'pause' ? [pause] : []));
+      const limited = found.flatMap(([kind, channel, account, , gateUntil, heldUntil]) =>
+        kind === 'limit' ? [{ channel, account, gateUntil, heldUntil }] : [],
       );
       return {
         reading: { timestamp: microseconds / 1000, sent, received, server },
+        belongsElsewhere: found.some(([kind]) => kind === 'elsewhere'),
         deactivated: pauses.some(([channel]) => channel === ''),
         pausedChannels: pauses
           .filter(([channel, account, command]) => channel !== '' && account === '' && command !== DEPLOY)
@@ -103,6 +109,17 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
       };
     });
   }
+}
+
+/** Of the row of `deployment`. Case counts in what names a Kafka. */
+function isOther(joined: DeploymentIdentity | undefined): string {
+  if (joined === undefined) return 'FALSE';
+  const { id, kafkaCluster, namespace } = joined;
+  return `NOT (id=${hex(id)} AND ${isSame('kafka_cluster', kafkaCluster)} AND ${isSame('namespace', namespace)})`;
+}
+
+function isSame(column: string, value: string | null): string {
+  return `${column} COLLATE utf8mb4_0900_bin <=> ${value === null ? 'NULL' : text(value)}`;
 }
 
 function placeOf({ place }: WorkerIdentity): string {

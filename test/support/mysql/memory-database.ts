@@ -78,6 +78,8 @@ export class MemoryDatabase extends MemoryTable {
   readonly accounts = new MemoryAccounts(() => this.stamp());
   readonly refreshes = new MemoryRefreshes(this.accounts, () => this.now());
   readonly limits = new MemoryLimits(() => this.now());
+  /** It was replaced by one of another deployment. */
+  belongsElsewhere = false;
   /** Everything is paused. */
   deactivated = false;
   readonly pausedChannels = new Set<string>();
@@ -203,6 +205,7 @@ export class MemoryDatabase extends MemoryTable {
         const timestamp = await this.run('pulse', () => this.now());
         return {
           reading: { timestamp, sent, received: this.clock.monotonic(), server: 'memory' },
+          belongsElsewhere: this.belongsElsewhere,
           deactivated: this.deactivated,
           pausedChannels: [...this.pausedChannels],
           emissionPausedChannels: [...this.emissionPausedChannels],

@@ -151,6 +151,15 @@ describe('Session', () => {
     expect(session.paused('webhook', 'ann')).toBe(false);
   });
 
+  it('10. A session whose database belongs to another deployment is dead, because it would send messages that are not its own.', async () => {
+    database.belongsElsewhere = true;
+    await clock.advance(1_000);
+    expect([session.holds(), deaths, errors]).toEqual([false, 1, []]);
+    database.belongsElsewhere = false;
+    await clock.advance(30_000);
+    expect([session.holds(), deaths]).toEqual([false, 1]);
+  });
+
   it("4. The clock's bounds and the pauses are those of the last pulse.", async () => {
     expect(session.databaseClock.earliest()).toBe(database.now());
     expect(session.paused('webhook', 'ann')).toBe(false);

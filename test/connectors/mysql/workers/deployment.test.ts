@@ -1,7 +1,13 @@
 import { createConnection } from 'mysql2/promise';
 import { createClient, type NewMessage } from '../../../../connectors/mysql/client/client';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
-import { adoptDeployment, joinDeployment, readDeployment } from '../../../../connectors/mysql/workers/deployment';
+import {
+  adoptDeployment,
+  type DeploymentIdentity,
+  joinDeployment,
+  readDeployment,
+} from '../../../../connectors/mysql/workers/deployment';
+import { MySqlWorkerRegistry } from '../../../../connectors/mysql/workers/worker-registry';
 import { systemClock } from '../../../../topology/core/clock';
 import { idempotencyKey } from '../../../../topology/message';
 import { required } from '../../../../topology/settings/environment';
@@ -69,6 +75,26 @@ test.each([
     ),
   });
   expect(await readDeployment(worker)).toEqual(before);
+});
+
+test.each([
+  ['a copy was loaded into the database', 'id=RANDOM_BYTES(16)'],
+  ['it was made another Kafka’s', "kafka_cluster='KAFKA-1'"],
+  ['it was given another namespace', "namespace='staging'"],
+])('a worker that runs is told when %s', async (_, change) => {
+  const known: { joined?: DeploymentIdentity } = {};
+  const registry = new MySqlWorkerRegistry(worker, systemClock, () => known.joined);
+  const isElsewhere = async () => (await registry.pulse()).belongsElsewhere;
+  expect(await isElsewhere()).toBe(false);
+  known.joined = await joinDeployment(worker, 'kafka-1', '');
+  expect(await isElsewhere()).toBe(false);
+  const root = Pool.open(admin(), { clock: systemClock, size: 1 });
+  await root.run(`UPDATE deployment SET ${change}`);
+  expect(await isElsewhere()).toBe(true);
+  // The moment in a dump between the table and its row says nothing.
+  await root.run('DELETE FROM deployment');
+  expect(await isElsewhere()).toBe(false);
+  await root.close();
 });
 
 test('a copy that is adopted gets another id, so that its keys are not those of the original', async () => {
