@@ -7,8 +7,12 @@ const MIN_INTEGER = -(2n ** 63n);
 const MAX_INTEGER = 2n ** 64n - 1n;
 /** From here on JavaScript writes an integer with an exponent, so its digits do not pretend to be exact. */
 const EXPONENT_FROM = 1e21;
-/** Where a number can be that JavaScript does not keep: 16 digits, of which it keeps 15 always, or an exponent of three. */
-const SUSPECT = /[\d.]{16}|[eE][+-]?\d{3}/;
+const MAX_INTEGER_DIGITS = 21;
+/**
+ * Where a number can be that JavaScript does not keep, or an integer beyond 2^53: 16 digits, of which it keeps 15 always, an exponent
+ * that makes it larger, or one of three digits.
+ */
+const SUSPECT = /[\d.]{16}|\d[eE](?:\+?\d|-\d{3})/;
 /** Of the path in an error. */
 const MAX_PATH_CHARACTERS = 80;
 const QUOTE = 0x22;
@@ -17,7 +21,8 @@ const COMMA = 0x2c;
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
- * The value of a JSON text, with every number exactly: an integer of 64 bits that a number cannot hold is a bigint.
+ * The value of a JSON text, with every number exactly. An integer beyond 2^53 is a bigint, however it is written: a number would not say
+ * that no digit was lost.
  * @throws SyntaxError when it is no JSON
  * @throws UserError for a number that neither can hold
  */
@@ -35,7 +40,7 @@ export function readJson(text: string): unknown {
 /**
  * A value as JSON, bigints as integers. Undefined members are left out, as JSON.stringify does.
  * @param path of the value, for errors
- * @throws UserError naming the member that cannot be kept: a number that is none, an integer that has lost digits, a Map
+ * @throws UserError naming the member that cannot be kept: a number that is none, an integer that may have lost digits, a Map
  */
 export function writeJson(value: unknown, path: string): string {
   const isPlain = !checkValue(value, path, 1);
@@ -166,11 +171,10 @@ class ExactReader {
   }
 }
 
-/** A bigint for an integer of 64 bits that a number does not hold. */
+/** A bigint for an integer beyond 2^53 that is kept exactly. */
 function bigOf(token: string): bigint | undefined {
-  if (!/^-?\d+$/.test(token) || Number.isSafeInteger(Number(token))) return undefined;
-  const value = BigInt(token);
-  return value >= MIN_INTEGER && value <= MAX_INTEGER ? value : undefined;
+  const value = integerOf(token);
+  return value === undefined || Number.isSafeInteger(Number(value)) || !isKept(value) ? undefined : value;
 }
 
 function numberOf(token: string): number | bigint {
@@ -184,14 +188,32 @@ function numberOf(token: string): number | bigint {
   );
 }
 
-/** A decimal number without what does not change its value: sign, digits, exponent. */
+/** What MySQL keeps exactly: 64 bits, and beyond them what the nearest number of double precision is written as. */
+function isKept(value: bigint): boolean {
+  if (value >= MIN_INTEGER && value <= MAX_INTEGER) return true;
+  return significant(String(value)) === significant(String(Number(value)));
+}
+
+/** The integer that is written so, unless it has so many digits that JavaScript writes it with an exponent. */
+function integerOf(token: string): bigint | undefined {
+  const { sign, digits, exponent } = decimalOf(token);
+  if (exponent < 0 || digits.length + exponent > MAX_INTEGER_DIGITS) return undefined;
+  return BigInt(`${sign}${digits}${'0'.repeat(exponent)}`);
+}
+
 function significant(token: string): string {
-  const [, sign, whole = '', fraction = '', exponent = '0'] =
+  const { sign, digits, exponent } = decimalOf(token);
+  return `${sign}${digits}e${exponent}`;
+}
+
+/** A decimal number without what does not change its value: no zeros before its digits or after them. */
+function decimalOf(token: string): { readonly sign: string; readonly digits: string; readonly exponent: number } {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(token) ?? [];
   const digits = (whole + fraction).replace(/^0+/, '');
   const bare = digits.replace(/0+$/, '');
-  if (bare === '') return '0';
-  return `${sign}${bare}e${Number(exponent) - fraction.length + digits.length - bare.length}`;
+  if (bare === '') return { sign: '', digits: '0', exponent: 0 };
+  return { sign, digits: bare, exponent: Number(exponent) - fraction.length + digits.length - bare.length };
 }
 
 /**
@@ -200,7 +222,7 @@ function significant(token: string): string {
  */
 function checkValue(value: unknown, path: string, depth: number): boolean {
   if (typeof value === 'bigint') {
-    if (value >= MIN_INTEGER && value <= MAX_INTEGER) return true;
+    if (isKept(value)) return true;
     throw new UserError(`${shownPath(path)}: ${shortJson(value)} has more than 64 bits; give it as a text`);
   }
   if (typeof value === 'number') checkNumber(value, path);

@@ -11,7 +11,22 @@ describe('parseJson', () => {
     ['9007199254740993', 9007199254740993n],
     ['-9007199254740993', -9007199254740993n],
     ['9999999999999999', 9999999999999999n],
-    ['999999999999999e5', 999999999999999e5],
+    ['999999999999999e5', 99999999999999900000n],
+    // However an integer is written, a bigint says that no digit was lost.
+    ['1e16', 10n ** 16n],
+    ['-1E+16', -(10n ** 16n)],
+    ['10000000000000000.0', 10n ** 16n],
+    ['123456789012e9', 123456789012n * 10n ** 9n],
+    ['9007199254740993.0', 9007199254740993n],
+    ['9007199254740993e1', 90071992547409930n],
+    ['184467440737095516.15e2', 2n ** 64n - 1n],
+    ['1e20', 10n ** 20n],
+    ['100000000000000000000', 10n ** 20n],
+    ['999999999999999900000', 999999999999999900000n],
+    ['1e21', 1e21],
+    ['1e15', 1e15],
+    ['9007199254740991e0', 9007199254740991],
+    ['1e-7', 1e-7],
     ['0.30000000000000004', 0.30000000000000004],
     ['1234567890123456.0', 1234567890123456],
     ['1.10000000000000000000', 1.1],
@@ -31,14 +46,24 @@ describe('parseJson', () => {
     '0.1234567890123456789',
     '1e400',
     '1e-400',
-    '9007199254740993.0',
-    '9007199254740993e1',
+    '9007199254740993.5',
     '9007199254740993E10',
+    '123456789012345678901',
+    '18446744073709551.617e3',
   ])('%s is refused, because it cannot be kept', (text) => {
     expect(() => parseJson(`{"a":${text}}`)).toThrow(UserError);
     expect(() => parseJson(`{"a":${text}}`)).toThrow(`${text}: this number cannot be kept exactly`);
     expect(() => readJson(`{"a":${text}}`)).not.toThrow();
   });
+
+  it.each(['1e16', '1e20', '10000000000000000.0', '999999999999999900000', '[1e3,-2.5e17]'])(
+    'gives of %s what can be written again, and is worth the same there',
+    (text) => {
+      const written = writeJson(parseJson(text), 'payload');
+      expect(JSON.parse(written)).toEqual(JSON.parse(text));
+      expect(writeJson(readJson(written), 'payload')).toBe(written);
+    },
+  );
 
   it('reads everything else as JSON.parse does', () => {
     const texts = [

@@ -31,6 +31,7 @@ const contents: Content[] = [
   { url, body: '00420' },
   { url, body: 'null' },
   { url, body: '{"id":1790000000000000123}' },
+  { url, body: '[9007199254740993,100000000000000000000,-999999999999999900000]' },
   { url, headers: { 'X-Tag': 'spring', 'Content-Type': 'text/plain; charset=utf-8' }, body: 'Grüße 😀' },
   { url },
 ];
@@ -111,6 +112,15 @@ const ways: Readonly<Record<string, (content: Content) => unknown>> = {
 };
 
 describe.each(Object.entries(ways))('%s', (_, payloadBy) => {
+  test.each([
+    ['1e16', '10000000000000000'],
+    ['1e20', '100000000000000000000'],
+    ['9007199254740993.0', '9007199254740993'],
+  ])('take the integer %s as what it is worth, though SQL keeps how it is written', async (written, digits) => {
+    const stored = checkPayload('webhook', await payloadBy({ url, body: `{"n":${written}}` }));
+    expect(parseRequest('a', stored)).toEqual(parseRequest('a', sqlText({ url, body: `{"n":${digits}}` })));
+  });
+
   test.each(contents.map((content) => [content.body ?? '(no body)', content] as const))(
     'make the same request as plain SQL of %j',
     async (__, content) => {
