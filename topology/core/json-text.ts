@@ -66,16 +66,35 @@ export function memberOf(
   most: number,
 ): { readonly from: number; readonly to: number } | undefined {
   let found: { from: number; to: number } | undefined;
+  for (const { key, from, to } of membersIn(text, most)) if (isKey(key, name)) found = { from, to };
+  return found;
+}
+
+/**
+ * The first name that the text of a JSON object gives to two members, of which reading it keeps the last.
+ * @param most members that are looked at
+ */
+export function repeatedMember(text: string, most: number): string | undefined {
+  const names = new Set<string>();
+  for (const { key } of membersIn(text, most)) {
+    const name = JSON.parse(key) as string;
+    if (names.has(name)) return name;
+    names.add(name);
+  }
+  return undefined;
+}
+
+/** The members of the text of a JSON object: their names in quotes, and where their values stand. */
+function* membersIn(text: string, most: number): Generator<{ key: string; from: number; to: number }> {
   let at = spaceEnd(text, spaceEnd(text, 0) + 1);
   for (let members = 0; members < most && text.charCodeAt(at) === QUOTE; members++) {
     const keyEnd = stringEnd(text, at);
     const from = spaceEnd(text, spaceEnd(text, keyEnd) + 1);
     const to = valueEnd(text, from);
-    if (isKey(text.slice(at, keyEnd), name)) found = { from, to };
+    yield { key: text.slice(at, keyEnd), from, to };
     // Past the comma; past the brace that ends the object nothing begins with a quote.
     at = spaceEnd(text, spaceEnd(text, to) + 1);
   }
-  return found;
 }
 
 /** Says whether a JSON text has more arrays, objects and members of these than so many. It is not read for that, so it need not be JSON. */

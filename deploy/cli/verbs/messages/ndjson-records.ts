@@ -1,5 +1,5 @@
 import { reasonOf, UserError } from '../../../../topology/core/errors';
-import { parseJson } from '../../../../topology/core/json-text';
+import { parseJson, repeatedMember } from '../../../../topology/core/json-text';
 import { FIELDS, MAX_RECORD_BYTES, type SourceRecord } from './source-record';
 import { undecodable } from './text-encoding';
 
@@ -10,6 +10,8 @@ const CLIENTS_NAMES: ReadonlyMap<string, string> = new Map([
   ['sendWithin', 'send_within'],
   ['onLate', 'on_late'],
 ]);
+/** Of a line that are looked at for one that is there twice: more than fields have names, so beyond them is one that nobody knows. */
+const MAX_MEMBERS = 16;
 /** Of a field that nobody knows. */
 const MAX_NAME_SHOWN = 80;
 
@@ -40,6 +42,8 @@ function jsonRecord(line: number, text: string): SourceRecord {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { line, ok: false, reason: 'not a JSON object' };
   }
+  const repeated = repeatedMember(text, MAX_MEMBERS);
+  if (repeated !== undefined) return { line, ok: false, reason: `${repeated.slice(0, MAX_NAME_SHOWN)}: given twice` };
   const fields = Object.fromEntries(Object.entries(value).map(([name, field]) => [snake(name), field]));
   const twice = Object.keys(value).find((name) => snake(name) !== name && Object.hasOwn(value, snake(name)));
   if (twice !== undefined) return { line, ok: false, reason: `${snake(twice)}: given twice, as ${twice} too` };

@@ -92,17 +92,27 @@ test('a batch has no more than 32 MiB of payloads and a message', async () => {
 });
 
 const deep = '['.repeat(20_000) + ']'.repeat(20_000);
+const fields = {
+  account: '"a"',
+  channel: '"webhook"',
+  due_at: String(Date.UTC(2027, 0, 1)),
+  payload: '{"url": "https://x.test"}',
+};
+const lineOf = (own: Readonly<Record<string, string>>) => {
+  const members = Object.entries({ ...fields, ...own }).map(([name, value]) => `"${name}": ${value}`);
+  return `{${members.join(', ')}}\n`;
+};
 test.each([
-  ['account', `"account": ${deep}`, 'account: expected 1 to 64 characters'],
-  ['channel', `"channel": ${deep}`, 'channel: expected one of'],
-  ['due_at', `"due_at": ${deep}`, 'dueAt: expected a Date'],
-  ['payload', `"payload": ${deep}`, 'payload: '],
-  ['dedupe_key', `"dedupe_key": ${deep}`, 'dedupeKey: expected 1 to 128 characters'],
-  ['body', `"payload": {"url": "https://x.test", "body": ${deep}}`, 'payload.body[0]'],
-  ['a name', `"${'n'.repeat(100_000)}": 1`, 'nnn'],
+  ['account', { account: deep }, 'account: expected 1 to 64 characters'],
+  ['channel', { channel: deep }, 'channel: expected one of'],
+  ['due_at', { due_at: deep }, 'dueAt: expected a Date'],
+  ['payload', { payload: deep }, 'payload: '],
+  ['dedupe_key', { dedupe_key: deep }, 'dedupeKey: expected 1 to 128 characters'],
+  ['body', { payload: `{"url": "https://x.test", "body": ${deep}}` }, 'payload.body[0]'],
+  ['a name', { ['n'.repeat(100_000)]: '1' }, 'nnn'],
 ])('a line whose %s is nested deep or very long ends no import', async (_, wrong, reason) => {
-  const line = `"account": "a", "channel": "webhook", "due_at": ${Date.UTC(2027, 0, 1)}, "payload": {"url": "https://x.test"}`;
-  const text = `{${line}}\n{${line}, ${wrong}}\n{${line}, "payload": {"url": "https://x.test", "body": {"toJSON": 1, "id": 1790000000000000123}}}\n`;
+  const large = { payload: '{"url": "https://x.test", "body": {"toJSON": 1, "id": 1790000000000000123}}' };
+  const text = lineOf({}) + lineOf(wrong) + lineOf(large);
   const { done, reasons } = run(readRecords(Readable.from([Buffer.from(text)])), accept);
   expect(await done).toMatchObject({ read: 3, scheduled: 2, bad: 1 });
   expect(reasons.get(2)).toContain(reason);

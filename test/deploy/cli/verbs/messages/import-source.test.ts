@@ -118,6 +118,28 @@ describe('ndjson', () => {
     ]);
   });
 
+  test.each([
+    ['{"account":"a","account":"b","channel":"webhook"}', 'account: given twice'],
+    ['{"due_at":1,"due_at":1}', 'due_at: given twice'],
+    ['{"dueAt":1,"dueAt":2}', 'dueAt: given twice'],
+    ['{"acc\\u006funt":"a" , "payload":{"account":1}, "account" : "b"}', 'account: given twice'],
+    [
+      `{"payload":1,${Array.from({ length: 20 }, (_, n) => `"k${n}":${n}`).join(',')},"payload":2}`,
+      'k0: unknown field',
+    ],
+  ])('a field that is given twice is refused, because the last one would count: %s', async (text, reason) => {
+    expect(await read(`{"account":"fine"}\n${text}\n`, { format: 'ndjson' })).toEqual([
+      { line: 1, ok: true, fields: { account: 'fine' } },
+      { line: 2, ok: false, reason: expect.stringContaining(reason) },
+    ]);
+  });
+
+  test('the members of a payload are those of whoever wrote it, also where one is there twice', async () => {
+    expect(await read('{"account":"a","payload":{"a":1,"a":2}}')).toEqual([
+      { line: 1, ok: true, fields: { account: 'a', payload: { a: 2 } } },
+    ]);
+  });
+
   test('bad lines have a reason and do not stop the others', async () => {
     const records = await read('{"account":1\n[1]\n{"acount":"a"}\n{"account":"b"}\n', { format: 'ndjson' });
     expect(records.map((record) => (record.ok ? 'ok' : record.reason))).toEqual([
