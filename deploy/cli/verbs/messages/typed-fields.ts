@@ -2,25 +2,21 @@ import { UserError } from '../../../../topology/core/errors';
 import { parseJson } from '../../../../topology/core/json-text';
 import type { Schemas } from '../../../../topology/payloads/given-channel';
 import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads/payloads';
+import { slipOf } from './near-json';
 
 /**
- * JSON where the text is JSON, the text itself otherwise.
+ * JSON where the text is JSON, also after the mark with which some programs begin a file; the text itself otherwise.
  * @throws UserError for what was meant as JSON and is not, and for a number that cannot be kept
  */
 export function jsonOrText(text: string): unknown {
+  const unmarked = text.replace(/^\ufeff/, '');
   try {
-    return parseJson(text);
+    return parseJson(unmarked);
   } catch (error) {
     if (error instanceof UserError) throw error;
-    if (isJsonWithCurlyQuotes(text)) {
-      throw new UserError(
-        'JSON in typographic quotes (“ ”), which a word processor puts in place of straight ones (")',
-      );
-    }
-    if (isJsonWithBackslashes(text)) {
-      throw new UserError('JSON with its quotes written as \\"; write them without backslashes');
-    }
-    return text;
+    const slip = slipOf(unmarked);
+    if (slip === undefined) return text;
+    throw new UserError(`${slip}. If it is meant as a text, give it as a JSON string, in double quotes`);
   }
 }
 
@@ -28,24 +24,4 @@ export function jsonOrText(text: string): unknown {
 export function payloadField(channel: unknown, name: string, schemas: Schemas = payloads): PayloadField | undefined {
   if (typeof channel !== 'string' || !Object.hasOwn(schemas, channel)) return undefined;
   return payloadFields(schemas[channel] as Schemas[string]).find((field) => field.name === name);
-}
-
-function isJsonWithCurlyQuotes(text: string): boolean {
-  return isJsonOnce(text, /[“”„«»‟]/g);
-}
-
-/** As it is after a shell or a program has escaped the quotes for something that did not take it back. */
-function isJsonWithBackslashes(text: string): boolean {
-  return isJsonOnce(text, /\\"/g);
-}
-
-/** Whether it is JSON when these are straight quotes. */
-function isJsonOnce(text: string, quotes: RegExp): boolean {
-  if (!/^\s*[[{]/.test(text) || text.search(quotes) === -1) return false;
-  try {
-    JSON.parse(text.replaceAll(quotes, '"'));
-    return true;
-  } catch {
-    return false;
-  }
 }
