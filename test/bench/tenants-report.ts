@@ -19,6 +19,7 @@ export function missedOf({
   pageMs,
   addedP99Ms,
   hostile: { failed = 0 },
+  refused,
 }: TenantFigures): string[] {
   return [
     ...(others.p95 === null || others.p95 > MAX_P95_MS ? [`p95 over ${MAX_P95_MS} ms`] : []),
@@ -29,7 +30,8 @@ export function missedOf({
     ...(addedP99Ms !== null && addedP99Ms >= MAX_ADDED_P99_MS ? [`adds ${formatCount(addedP99Ms)} ms to p99`] : []),
     ...(stuckPartitions > 0 ? [`${stuckPartitions} partitions stand still`] : []),
     // What is refused harms nobody, so the rest says nothing.
-    ...(failed > 0 ? [`${failed} of the tenant failed`] : []),
+    ...(failed > refused ? [`${failed - refused} of the tenant failed`] : []),
+    ...(failed < refused ? [`${refused - failed} of the tenant were not refused`] : []),
   ];
 }
 

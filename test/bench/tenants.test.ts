@@ -10,7 +10,8 @@ const kept = {
   stuckPartitions: 0,
   pageMs: 50,
   addedP99Ms: 99,
-  hostile: {},
+  hostile: { failed: 3 },
+  refused: 3,
 };
 
 test('bounds that are just kept are not reported', () => {
@@ -26,7 +27,9 @@ test.each([
   ['1 workers died', { deaths: 1 }],
   ['adds 100 ms to p99', { addedP99Ms: 100 }],
   ['3 partitions stand still', { stuckPartitions: 3 }],
-  ['3 of the tenant failed', { hostile: { delivered: 1, failed: 3 } }],
+  ['3 of the tenant failed', { hostile: { delivered: 1, failed: 6 } }],
+  ['1 of the tenant failed', { hostile: { failed: 1 }, refused: 0 }],
+  ['3 of the tenant were not refused', { hostile: { delivered: 6 } }],
 ])('a bound that is missed is reported: %s', (text, change) => {
   expect(missedOf({ ...kept, ...change })).toEqual([text]);
 });

@@ -35,6 +35,8 @@ export interface TenantFigures {
   readonly addedP99Ms: number | null;
   /** What the table says of the tenant's own messages in the end. */
   readonly hostile: Readonly<Record<string, number>>;
+  /** So many of them were to be refused. */
+  readonly refused: number;
 }
 
 type Say = (text: string) => void;
@@ -178,6 +180,7 @@ export class Tenants {
       pageMs: null,
       addedP99Ms: null,
       hostile: await this.table.states(0, HOSTILE_ACCOUNT),
+      refused: tenant.refused ?? 0,
     };
     await this.stack.endWorkers(DRAIN_MS);
     await before();
@@ -187,7 +190,7 @@ export class Tenants {
 
   /** Inserts everything well before the instant. @returns the rows of the others, and what lets a held row go */
   private async insert(tenant: HostileTenant, seconds: number) {
-    const sample = JSON.stringify(tenant.payloadOf(0, this.hosts)).length;
+    const sample = JSON.stringify(tenant.payloadOf(tenant.messages - 1, this.hosts)).length;
     const insertMs = tenant.messages * Math.max(1_000 / INSERT_ROWS, (sample * 1_000) / INSERT_BYTES);
     for (let slower = 1; slower < 2 ** TRIES; slower *= 2) {
       const instant = systemClock.now() + KNOWN_AHEAD_MS + Math.ceil(insertMs * slower);

@@ -1,6 +1,8 @@
 import { WebhookChannel } from '../../../connectors/channels/webhook/webhook';
+import { parseRequest } from '../../../connectors/channels/webhook/webhook-request';
 import { checkPayload } from '../../../connectors/mysql/client/input';
 import { systemClock } from '../../../topology/core/clock';
+import { BadRecord } from '../../../topology/core/errors';
 import { payloads } from '../../../topology/payloads/payloads';
 import { Receiver } from '../channels/receiver';
 import { HOSTILE_ACCOUNT, hostileTenants, queries, type TenantHosts } from './hostile-tenants';
@@ -14,9 +16,20 @@ const hosts: TenantHosts = {
 const network = { allowPrivateAddresses: true };
 const secretsOf = async () => new Map();
 
-test.each(hostileTenants)('what the tenant sends may be scheduled, or it harms nobody: $name', ({ payloadOf }) => {
-  expect(() => checkPayload('webhook', payloadOf(0, hosts), payloads)).not.toThrow();
-});
+test.each(hostileTenants)(
+  'what the tenant sends may be scheduled, but for what is to be refused: $name',
+  ({ payloadOf, messages, refused = 0 }) => {
+    const check = (n: number) => () => checkPayload('webhook', payloadOf(n, hosts), payloads);
+    for (const n of [refused, messages - 1]) expect(check(n)).not.toThrow();
+    for (let n = 0; n < refused; n++) {
+      expect(check(n)).toThrow('payload.headers');
+      // What plain SQL has written is refused when it is read.
+      const text = JSON.stringify(payloadOf(n, hosts));
+      expect(text.length).toBeGreaterThan(500_000);
+      expect(() => parseRequest(HOSTILE_ACCOUNT, text)).toThrow(BadRecord);
+    }
+  },
+);
 
 describe('headers as large as may be reach their receiver, and its echo is read and redacted:', () => {
   const tenant = hostileTenants.find(({ name }) => name.includes('headers'));
@@ -24,7 +37,9 @@ describe('headers as large as may be reach their receiver, and its echo is read 
 
   async function sent(urlOf: (manner: Manner) => string) {
     const channel = new WebhookChannel({ timeoutMs: 5_000, perOrigin: 4, clock: systemClock, network, secretsOf });
-    const payload = tenant?.payloadOf(0, { ...hosts, shared: { urlOf } }) as { headers: Record<string, string> };
+    const payload = tenant?.payloadOf(tenant.messages - 1, { ...hosts, shared: { urlOf } }) as {
+      headers: Record<string, string>;
+    };
     expect(Object.entries(payload.headers).flat().join('').length).toBeGreaterThan(16_000);
     try {
       return await channel.send(channel.prepare(HOSTILE_ACCOUNT, JSON.stringify(payload)), {
