@@ -1,5 +1,5 @@
-import type { TableFigure } from './table';
-import { keepsBound } from './table-report';
+import type { TableFigure, TableReport } from './table';
+import { keepsBound, missedOf, printTable } from './table-report';
 
 const figure: TableFigure = { name: 'status', ms: [900, 1_000], mostMs: 1_000, note: '' };
 
@@ -14,4 +14,42 @@ test('a verb that fails does not keep its bound, however quick it is', () => {
 
 test('a figure without a bound is only shown', () => {
   expect(keepsBound({ ...figure, mostMs: null, ms: [1e6] })).toBe(true);
+});
+
+const MIB = 1024 ** 2;
+const kept: TableReport = {
+  rows: 10,
+  figures: [figure],
+  spoutPeakBytes: [100 * MIB, 132 * MIB],
+  insertedPerSecond: 3_000,
+  startMs: 700,
+};
+
+test('bounds of the whole run that are just kept are not reported', () => {
+  expect(missedOf(kept)).toEqual([]);
+});
+
+test.each([
+  ['fewer than 3,000 rows/s were inserted meanwhile', { insertedPerSecond: 2_999 }],
+  ['fewer than 3,000 rows/s were inserted meanwhile', { insertedPerSecond: Number.NaN }],
+  ['a spout needs more memory beside the full table', { spoutPeakBytes: [100 * MIB, 133 * MIB] as const }],
+])('a bound of the whole run that is missed is reported: %s', (text, change) => {
+  expect(missedOf({ ...kept, ...change })).toEqual([text]);
+});
+
+test('what is missed is printed and fails the run, and what is left out is said', () => {
+  const written: string[] = [];
+  const write = jest.spyOn(process.stdout, 'write').mockImplementation((text) => written.push(String(text)) > 0);
+  try {
+    expect(printTable(kept, false)).toBe(true);
+    expect(printTable({ ...kept, insertedPerSecond: 10 }, false)).toBe(false);
+    expect(printTable({ ...kept, figures: [{ ...figure, ms: [1_001] }] }, false)).toBe(false);
+  } finally {
+    write.mockRestore();
+  }
+  const [first, second, third] = written;
+  expect(first).toContain('of verbs 700 ms are left out, which the program needs to start');
+  expect(first).not.toContain('MISSED');
+  expect(second).toContain('MISSED: fewer than 3,000 rows/s');
+  expect(third).toMatch(/status .*MISSED/);
 });

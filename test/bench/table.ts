@@ -29,6 +29,15 @@ export interface TableReport {
   readonly spoutPeakBytes: readonly [empty: number, full: number];
   /** Rows inserted in a second while the verbs ran. */
   readonly insertedPerSecond: number;
+  /** How long the program needs to start and do nothing: it is left out of the figures of verbs. Milliseconds. */
+  readonly startMs: number;
+}
+
+/** What new workers did beside a table. */
+interface Sent {
+  readonly firstMs: number;
+  /** Of a spout. */
+  readonly peakBytes: number;
 }
 
 type Say = (text: string) => void;
@@ -36,6 +45,8 @@ type Say = (text: string) => void;
 const STATUS_MS = 1_000;
 const LIST_MS = 500;
 const PAGE_MS = 50;
+/** What a start of workers differs by from one time to another, most of it until they have their partitions. */
+const STARTS_DIFFER_MS = 1_000;
 const TIMES = 3;
 const STARTS = 5;
 const DEFAULT_ROWS = 1_000_000;
@@ -64,6 +75,8 @@ const listForms: readonly (readonly string[])[] = [
   ['--due-from', '2030-01-01T00:00:00Z'],
   ['--due-from', '2000-01-02T00:00:00Z', '--due-until', '2000-01-03T00:00:00Z'],
   ['--channel', 'webhook', '--state', 'uncertain', '--account', 'account-17'],
+  ['--error', 'refused'],
+  ['--late'],
 ];
 
 /** Measures what operators and spouts do with a full table. */
@@ -89,23 +102,24 @@ export class TableRun {
 
   async measure({ future }: BenchOptions): Promise<TableReport> {
     const rows = future === 0 ? DEFAULT_ROWS : future;
-    const empty = await this.sends('an empty table');
+    const empty = await this.sends('an empty table', null);
     this.say(`adding ${rows} future rows and a tenth as many that have ended`);
     await this.full.addFuture(rows);
     await this.full.addEnded(Math.floor(rows / 10));
     const crowd = { account: 'crowd', channel: UNSENT_CHANNEL, count: Math.min(MAX_CROWD, rows) };
     this.say(`adding ${crowd.count} rows of one account that woke at one instant`);
     await this.full.addCrowd(crowd);
-    const filled = await this.sends('the full table');
+    const filled = await this.sends('the full table', empty.firstMs + STARTS_DIFFER_MS);
     await this.pages(crowd);
     await this.verbs('', TIMES);
     const insertedPerSecond = await this.whileInserting(() => this.verbs(' while rows are inserted', 1));
     await this.cli('verify', ['verify'], null, 1);
-    return { rows, figures: this.figures, spoutPeakBytes: [empty, filled], insertedPerSecond };
+    const { figures, startMs } = this;
+    return { rows, figures, spoutPeakBytes: [empty.peakBytes, filled.peakBytes], insertedPerSecond, startMs };
   }
 
-  /** Starts workers beside what is there. @returns the peak memory of a spout */
-  private async sends(beside: string): Promise<number> {
+  /** Starts workers beside what is there. @param mostMs until the first send */
+  private async sends(beside: string, mostMs: number | null): Promise<Sent> {
     const { receiver, table } = this;
     await receiver.reset();
     const work = { name: `start-${beside}`, count: 100, accounts: 50, payloadBytes: 250, url: `${receiver.url}/bench` };
@@ -114,13 +128,14 @@ export class TableRun {
     this.stack.startWorkersAsShipped({});
     while ((await receiver.accepted()) < work.count) await systemClock.sleep(20);
     const { firstAt } = await receiver.report();
-    this.note(`first send of new workers, beside ${beside}`, [(firstAt ?? startedAt) - startedAt], null);
+    const firstMs = (firstAt ?? startedAt) - startedAt;
+    this.note(`first send of new workers, beside ${beside}`, [firstMs], mostMs);
     const subject = { table, receiver, watched: () => this.stack.watched() };
     const figures = await burst(subject, { ...work, name: `burst-${beside}`, count: 1_000 });
     this.note(`p99 lateness of a burst of 1,000, beside ${beside}`, [figures.lateness?.p99 ?? Number.NaN], null);
     const spouts = new UsageMeter(this.stack.workers.filter(({ name }) => name.startsWith('due'))).read();
     await this.stack.stopWorkers();
-    return Math.max(0, ...spouts.map(({ peakBytes }) => peakBytes));
+    return { firstMs, peakBytes: Math.max(0, ...spouts.map(({ peakBytes }) => peakBytes)) };
   }
 
   /** What the spouts ask of the table. */
