@@ -75,9 +75,14 @@ describe('a topic that the broker compresses', () => {
     return index % 2 === 0 ? `{"id":${index},"text":"${'again '.repeat(40)}"}` : noise.repeat(3);
   });
 
-  it.each(['gzip', 'snappy', 'lz4', 'zstd', 'uncompressed'])(
-    'is read when its compression becomes %s under way',
-    async (type) => {
+  const types = ['gzip', 'snappy', 'lz4', 'zstd', 'uncompressed'];
+  const rows = types.flatMap((type) => [
+    { type, when: 'under way', first: 500 },
+    { type, when: 'before its first record', first: 0 },
+  ]);
+  it.each(rows)(
+    'is read when its compression becomes $type $when',
+    async ({ type, first }) => {
       const world = await freshNamespace();
       const brokers = required(world.environment, 'KAFKA_BROKERS');
       const namespace = world.environment.DOWNSPOUT_NAMESPACE;
@@ -95,7 +100,7 @@ describe('a topic that the broker compresses', () => {
             type,
             values.slice(from, to).map((value) => ({ partition: 0, value: Buffer.from(value) })),
           );
-        await append(0, 500);
+        if (first > 0) await append(0, first);
         const member = await streams.consume('webhook', type, {
           rebalancing: () => undefined,
           positionOf: () => undefined,
@@ -114,7 +119,7 @@ describe('a topic that the broker compresses', () => {
             },
           ],
         });
-        await append(500, 1_990);
+        await append(first, 1_990);
         for (let index = 1_990; index < 2_000; index++) await append(index, index + 1);
         await until('all are read', () => seen.length >= values.length || crashes.length > 0);
         expect(crashes).toEqual([]);
