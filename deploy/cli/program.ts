@@ -1,10 +1,13 @@
 import { Command, CommanderError } from 'commander';
-import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
+import type * as schema from '../../connectors/mysql/schema/schema-behind';
+import { reasonOf, SchemaBehind, Unavailable, UserError } from '../../topology/core/errors';
 import { hasLostBytes } from '../../topology/core/text-encoding';
+import { readerUrl } from '../../topology/settings/connections';
 import { packageVersion } from '../../topology/settings/package';
 import { colorsFor } from '../console/output';
 import { outliveReaders } from '../console/readers';
 import { Interrupted } from './interrupt';
+import { readSettings } from './settings';
 import { UsageError } from './usage-error';
 import type * as accounts from './verbs/accounts';
 import type * as activate from './verbs/activate';
@@ -45,6 +48,7 @@ import type * as verify from './verbs/verify';
 import type * as worker from './verbs/worker';
 
 const USAGE_ERROR = 2;
+const SCHEMA_BEHIND = 4;
 
 /**
  * The `downspout` command. Sets `process.exitCode`; docs/cli.md has the table.
@@ -62,7 +66,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     await program.parseAsync([...argv]);
   } catch (error) {
-    process.exitCode = reportError(error, argv.includes('--verbose'));
+    process.exitCode = reportError(await explained(error), argv.includes('--verbose'));
   }
 }
 
@@ -148,6 +152,23 @@ function commandPath(command: Command): string {
   return command.parent === null ? command.name() : `${commandPath(command.parent)} ${command.name()}`;
 }
 
+/** The same error, or which migrations the database lacks where that is why. What finds out is loaded when there is something to find out. */
+function explained(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || error.cause === undefined) return Promise.resolve(error);
+  const { schemaBehindOf } = require('../../connectors/mysql/schema/schema-behind') as typeof schema;
+  return schemaBehindOf(readersUrl(), error);
+}
+
+/** Undefined where no database is known. */
+function readersUrl(): string | undefined {
+  try {
+    return readerUrl(readSettings().environment);
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
 /** @returns the exit code */
 function reportError(error: unknown, verbose: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
@@ -159,6 +180,7 @@ function reportError(error: unknown, verbose: boolean): number {
   if (error instanceof UserError) {
     write(`${colors.red('error:')} ${error.message}`);
     if (error instanceof UsageError) return USAGE_ERROR;
+    if (error instanceof SchemaBehind) return SCHEMA_BEHIND;
   } else if (error instanceof Unavailable) {
     write(`${colors.red('error:')} ${error.message}`);
     write(

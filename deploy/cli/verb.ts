@@ -20,15 +20,21 @@ export interface Manners {
   readonly example: string;
   /** When the exit code is 1 although the verb ran to its end. */
   readonly fails?: string;
+  /** It begins a release, which takes the newest schema; other verbs work with an older one as far as that goes. */
+  readonly needsSchema?: boolean;
 }
 
 /** A verb: it has `--verbose`, and help that ends with its exit codes and an example. */
-export function verb(name: string, description: string, { example, fails }: Manners): Command {
+export function verb(name: string, description: string, { example, fails, needsSchema }: Manners): Command {
+  const behind = needsSchema === true ? '; 4 the database lacks migrations' : '';
   const failure = fails === undefined ? 'it could not be done' : `it could not be done, or ${fails}`;
   return new Command(name)
     .description(description)
     .option('--verbose', 'say where settings come from; show the whole of unexpected errors')
-    .addHelpText('afterAll', `\nExit codes: 0 done; 1 ${failure}; 2 the command line is wrong.\nExample: ${example}`);
+    .addHelpText(
+      'afterAll',
+      `\nExit codes: 0 done; 1 ${failure}; 2 the command line is wrong${behind}.\nExample: ${example}`,
+    );
 }
 
 /** A verb that prints data: it has `--json` too. */

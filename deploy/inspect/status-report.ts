@@ -16,6 +16,7 @@ import { copiesOf, lagOf, queuedOf, withKafka } from './kafka';
 import { membersText, replicaWarnings } from './replica-warnings';
 import { readRunningTopology } from './running-topology';
 import { placementWarnings } from './where-it-runs';
+import { sayingSchema } from './saying-schema';
 
 /** Whether a part of the stack does its work. */
 export interface PartStatus {
@@ -40,8 +41,8 @@ export interface StatusReport {
 export async function readStatus(environment: Environment, clock: Clock): Promise<StatusReport> {
   const running = readRunningTopology(environment, clock);
   const [mysql, kafka, connect, ...others] = await Promise.all([
-    attempt('MySQL', () => readDatabase(environment, clock, running)),
-    attempt('Kafka', async () => readKafka(environment, (await running).settings)),
+    attempt('MySQL', () => sayingSchema(environment, readDatabase(environment, clock, running))),
+    attempt('Kafka', async () => readKafka(environment, (await running).settings, clock)),
     attempt('Kafka Connect', () => readConnector(environment, clock)),
     ...optionalParts(environment),
   ]);

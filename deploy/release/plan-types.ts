@@ -43,6 +43,8 @@ export interface Live {
   /** The workers that are asked for on the target `local`, and what they run; those of the release that is live unless given. */
   readonly placed?: { readonly placements: readonly Placed[]; readonly runs: Runs } | undefined;
   readonly schema: SchemaState | undefined;
+  /** False: nothing was given with which `deploy` could bring the schema up to date. */
+  readonly mayMigrate?: boolean;
   /** By stream, without the namespace. */
   readonly topics: ReadonlyMap<string, LiveTopic> | undefined;
   /** Null when it does not exist; otherwise the names of its settings that differ. */

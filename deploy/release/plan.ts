@@ -45,8 +45,8 @@ export function planOf(wanted: Deployable, live: Live, options: PlanOptions = {}
   };
 }
 
-function schemaSteps({ schema }: Live): PlanStep[] {
-  if (schema === undefined || schema.pending.length === 0) return [];
+function schemaSteps({ schema, mayMigrate = true }: Live): PlanStep[] {
+  if (schema === undefined || schema.pending.length === 0 || !mayMigrate) return [];
   if (schema.isEmpty) return [{ what: 'schema', change: 'is made, with its users', cost: 'nothing is there yet' }];
   const tables = [...new Set(schema.pending.flatMap((sql) => /TABLE `(\w+)`/.exec(sql)?.[1] ?? []))];
   const count = counted(schema.pending.length, 'migration');
@@ -95,8 +95,14 @@ function environmentSteps({ environment: wanted = null }: Deployable, { release 
   return [{ what: 'environment', change: `${environmentText(before)} → ${environmentText(wanted)}`, cost }];
 }
 
-function schemaRefusals({ packageVersion }: Deployable, { schema }: Live): string[] {
-  if (schema === undefined || schema.newer === 0) return [];
+function schemaRefusals({ packageVersion }: Deployable, { schema, mayMigrate = true }: Live): string[] {
+  if (schema === undefined) return [];
+  if (schema.pending.length > 0 && !mayMigrate) {
+    return [
+      `The schema lacks ${counted(schema.pending.length, 'migration')}, and ADMIN_DATABASE_URL is not set: let somebody who may alter it run \`downspout migrate\`.`,
+    ];
+  }
+  if (schema.newer === 0) return [];
   return [
     `The database has ${counted(schema.newer, 'migration')} that Downspout ${packageVersion} does not know, so a newer version was deployed on it, ` +
       'and a schema is never taken back. Deploy with that version or a newer one.',

@@ -18,6 +18,7 @@ import type { Environment } from '../../topology/settings/environment';
 import { settingsOrNull, type TopologySettings } from '../../topology/settings/topology-settings';
 import { topicName } from '../../topology/streams';
 import { withKafka } from '../inspect/kafka';
+import { sayingSchema } from '../inspect/saying-schema';
 import { captureSettings } from '../provisioning/capture';
 import { STARTED_LIMIT_MS } from './growths';
 import { streamsOf } from './plan-topics';
@@ -41,6 +42,7 @@ export async function readLive(environment: Environment, wanted: TopologySetting
   return {
     release: release.value === undefined ? undefined : release.value.release,
     schema: schema?.value,
+    mayMigrate: environment.ADMIN_DATABASE_URL !== undefined,
     topics: topics.value,
     connector: connector?.value,
     unfinished: release.value?.unfinished,
@@ -85,7 +87,9 @@ async function readDatabase(
   const schema = await readSchema(environment);
   // Its users come with the schema, so there is nobody to ask, and nothing was deployed.
   if (schema?.value?.isEmpty === true) return { schema, release: { value: nothingThere } };
-  const release = await attempt<ReleaseReading>('the release that runs', () => readRelease(environment, clock));
+  const release = await attempt<ReleaseReading>('the release that runs', () =>
+    sayingSchema(environment, readRelease(environment, clock)),
+  );
   return { schema, release };
 }
 

@@ -42,6 +42,9 @@ export class UserError extends Error {
   override readonly name = 'UserError';
 }
 
+/** The database has not had migrations without which this version cannot do what was asked for. */
+export class SchemaBehind extends UserError {}
+
 /** The text of anything that was thrown. */
 export function reasonOf(error: unknown): string {
   try {

@@ -1,4 +1,5 @@
 import { APP } from '../../../topology/core/limits';
+import { isSchemaError } from '../sql/failures';
 import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 
@@ -33,7 +34,8 @@ export async function limitedNow(
     of === undefined
       ? `FORCE INDEX (by_gate) WHERE ${NOW}`
       : `WHERE channel=${text(of.channel)} AND account IN ${list([APP, of.account], text)} AND ${NOW}`;
-  const rows = await sql.rows<[channel: string, account: string, untilAt: number, isHeld: number]>(
+  const rows = await limitsIfThere<[channel: string, account: string, untilAt: number, isHeld: number]>(
+    sql,
     `SELECT channel, account, gate_until, held_until > ${NOW_MS} FROM account_limits ${where} LIMIT ${integer(MAX_LIMITED)}`,
   );
   return rows.map(([channel, account, untilAt, isHeld]) => ({
@@ -46,7 +48,8 @@ export async function limitedNow(
 
 /** By channel, in the order of their names. */
 export async function limitedCounts(sql: Pick<Sql, 'rows'>): Promise<LimitedCount[]> {
-  const rows = await sql.rows<[string, string | number, number, number, number | null]>(
+  const rows = await limitsIfThere<[string, string | number, number, number, number | null]>(
+    sql,
     "SELECT channel, SUM(account <> ''), MIN(gate_until), MAX(gate_until), MAX(IF(account='', gate_until, NULL)) " +
       `FROM account_limits FORCE INDEX (by_gate) WHERE ${NOW} GROUP BY channel ORDER BY channel`,
   );
@@ -57,4 +60,17 @@ export async function limitedCounts(sql: Pick<Sql, 'rows'>): Promise<LimitedCoun
     lastAt,
     allUntilAt,
   }));
+}
+
+/** Rows of account_limits. Before the migration that makes the table nothing is limited, and what else there is is shown all the same. */
+export async function limitsIfThere<T extends readonly unknown[]>(
+  sql: Pick<Sql, 'rows'>,
+  statement: string,
+): Promise<T[]> {
+  try {
+    return await sql.rows<T>(statement);
+  } catch (error) {
+    if (isSchemaError(error)) return [];
+    throw error;
+  }
 }

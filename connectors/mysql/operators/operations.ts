@@ -8,6 +8,7 @@ import { NO_MESSAGE } from '../client/standing';
 import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
+import { limitsIfThere } from './limited';
 import { type MessageFilter, searchPage } from './search';
 import { SmallTransactions } from './small-transactions';
 
@@ -185,7 +186,10 @@ export class Operations {
   endHold({ channel, account }: PauseScope): Promise<number | null> {
     return this.pool.transaction(async (sql) => {
       const these = `channel=${text(channel ?? '')} AND account=${text(account ?? APP)} AND held_until > ${NOW_MS}`;
-      const [row] = await sql.rows<[heldUntil: number]>(`SELECT held_until FROM account_limits WHERE ${these}`);
+      const [row] = await limitsIfThere<[heldUntil: number]>(
+        sql,
+        `SELECT held_until FROM account_limits WHERE ${these}`,
+      );
       if (row === undefined) return null;
       // A gate that is due to what was sent is written again as soon as something is to be sent.
       await sql.run(`UPDATE account_limits SET held_until=0, gate_until=0 WHERE ${these}`);

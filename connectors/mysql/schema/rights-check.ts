@@ -1,7 +1,7 @@
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { Unavailable, UserError } from '../../../topology/core/errors';
 import { addressOf } from '../sql/address';
-import { errnoOf, instructionOf } from '../sql/failures';
+import { errnoOf, instructionOf, isAccessDenied } from '../sql/failures';
 import { pendingMigrations } from './migrate';
 import { missingOf, rightsText } from './privileges';
 import { type DatabaseRole, rightsOf } from './users';
@@ -37,19 +37,40 @@ export function rightsFaults(url: string, roles: readonly DatabaseRole[]): Promi
  */
 export function schemaFaults(url: string): Promise<string[]> {
   return asUser(url, async (connection, database) => {
-    let missing: string[];
-    try {
-      missing = await pendingMigrations(connection, database);
-    } catch (error) {
-      // Who may not read the journal is told so by `rightsFaults`.
-      if (errnoOf(error) !== NO_SUCH_TABLE) return [];
-      missing = ['all of it'];
-    }
+    const missing = await missingFrom(connection, database);
     if (missing.length === 0) return [];
     return [
       `The schema of ${database} lacks ${missing.join(', ')}: let somebody who may alter it run \`downspout migrate\`, or what \`downspout migrate --dry-run\` prints.`,
     ];
   });
+}
+
+/**
+ * The names of the migrations that the schema lacks; none for a user who may not read their journal.
+ * @throws Unavailable, UserError
+ */
+export async function missingMigrations(url: string): Promise<string[]> {
+  const { database } = addressOf(url);
+  let connection: Connection | undefined;
+  try {
+    connection = await createConnection({ ...addressOf(url), connectTimeout: CONNECT_TIMEOUT_MS });
+    return await missingFrom(connection, database);
+  } catch (error) {
+    throw instructionOf(error);
+  } finally {
+    connection?.destroy();
+  }
+}
+
+async function missingFrom(connection: Connection, database: string): Promise<string[]> {
+  try {
+    return await pendingMigrations(connection, database);
+  } catch (error) {
+    if (errnoOf(error) === NO_SUCH_TABLE) return ['all of it'];
+    // Who may not read the journal is told so by `rightsFaults`.
+    if (isAccessDenied(error)) return [];
+    throw error;
+  }
 }
 
 /** Runs `work` as the user of the URL; that it is not let in is a fault too. */

@@ -1,7 +1,9 @@
 import { type Command, Option } from 'commander';
 import { currentRelease, type Release } from '../../../connectors/mysql/operators/releases';
+import { requireSchema } from '../../../connectors/mysql/schema/schema-behind';
 import { systemClock } from '../../../topology/core/clock';
 import { Unavailable, UserError } from '../../../topology/core/errors';
+import { readerUrl } from '../../../topology/settings/connections';
 import { packageVersion } from '../../../topology/settings/package';
 import { confirm } from '../../console/confirm';
 import { planOf } from '../../release/plan';
@@ -35,6 +37,7 @@ export function deployCommand(): Command {
   const command = changingVerb('deploy', 'make what runs what topology.yaml says, without an interruption', {
     example: 'downspout deploy --environment production --canary 1 --pause 60s',
     fails: 'the release did not become healthy; the one before it runs on',
+    needsSchema: true,
   })
     .addOption(
       new Option('--target <engine>', 'what runs the workers')
@@ -67,6 +70,8 @@ export function deployCommand(): Command {
       if (context.dryRun) {
         await tellPlan(context, wanted, file.files, { changesEnvironment });
         return;
+      // Somebody else brings the schema then; otherwise this does, under the right to deploy.
+      if (environment.ADMIN_DATABASE_URL === undefined) await requireSchema(readerUrl(environment));
       }
       const seen = await seenBefore(context);
       const live = await readLive(environment, settings, systemClock);

@@ -6,8 +6,10 @@ import {
   readRelease,
   unfinishedReleases,
 } from '../../../connectors/mysql/operators/releases';
+import { requireSchema } from '../../../connectors/mysql/schema/schema-behind';
 import type { Pool } from '../../../connectors/mysql/sql/pool';
 import { UserError } from '../../../topology/core/errors';
+import { operatorUrl } from '../../../topology/settings/connections';
 import { parseSpecification } from '../../../topology/settings/topology-settings';
 import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
@@ -31,6 +33,7 @@ export function rollbackCommand(): Command {
   const command = changingVerb('rollback', 'deploy an earlier release again, as a new one', {
     example: 'downspout rollback 3 --yes',
     fails: 'the release did not become healthy; the one before it runs on',
+    needsSchema: true,
   }).argument(
     '[release]',
     'its number (default: the one before what runs; what ran before a deploy that was interrupted)',
@@ -42,6 +45,7 @@ export function rollbackCommand(): Command {
       const context = contextOf(options);
       const named = environmentNamed(options, context.settings.environment);
       const { seen, release, change } = await withWorkersPool(context, async (pool) => {
+        await requireSchema(operatorUrl(context.settings.environment));
         const ran = await seeReleases(releasesOf(pool));
         const earlier = number === undefined ? await before(pool) : await readRelease(pool, number);
         const live = await currentRelease(pool);

@@ -2,7 +2,9 @@ import { type Command, Option } from 'commander';
 import { readDrainRates } from '../../../connectors/mysql/operators/drain-rate';
 import { currentRelease } from '../../../connectors/mysql/operators/releases';
 import { Status } from '../../../connectors/mysql/operators/status';
+import { requireSchema } from '../../../connectors/mysql/schema/schema-behind';
 import { reasonOf, UserError } from '../../../topology/core/errors';
+import { operatorUrl } from '../../../topology/settings/connections';
 import type { Environment } from '../../../topology/settings/environment';
 import { parseSpecification } from '../../../topology/settings/topology-settings';
 import { confirm } from '../../console/confirm';
@@ -49,6 +51,7 @@ export function scaleCommand(): Command {
   const command = changingVerb('scale', 'change how many workers or partitions a component has, as a new release', {
     example: 'downspout scale webhook=6 due.partitions=16',
     fails: 'the release did not become healthy; the one before it runs on',
+    needsSchema: true,
   })
     .argument('[counts...]', 'component=workers, or component.partitions=count')
     .option('--suggest', 'change nothing; say what the coming hours need')
@@ -80,6 +83,7 @@ export function scaleCommand(): Command {
         live: runs,
         specification: asked,
       } = await withWorkersPool(context, async (pool) => {
+        await requireSchema(operatorUrl(context.settings.environment));
         const before = await seeReleases(releasesOf(pool));
         const live = requiredLive(await currentRelease(pool));
         const settings = parseSpecification(live.specification, `release ${live.number}`);

@@ -353,3 +353,13 @@ test('of a release that this version cannot read, every worker is replaced', () 
   );
   expect(said(elsewhere)).toHaveLength(1);
 });
+
+test('a schema that nobody here may bring up to date refuses the release, with what to do', () => {
+  const schema = { isEmpty: false, pending: ['ALTER TABLE `releases` ADD COLUMN `environment` varchar(40)'], newer: 0 };
+  const refused = plan(BEFORE, live(BEFORE, { schema, mayMigrate: false }));
+  expect(refused.refusals).toEqual([
+    'The schema lacks 1 migration, and ADMIN_DATABASE_URL is not set: let somebody who may alter it run `downspout migrate`.',
+  ]);
+  expect(refused.steps).toEqual([]);
+  expect(plan(BEFORE, live(BEFORE, { schema, mayMigrate: true })).refusals).toEqual([]);
+});

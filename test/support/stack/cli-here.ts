@@ -6,7 +6,10 @@ import { type CliResult, nowhere } from './cli';
  * Runs `downspout` as `runCli` does, but in this process: for command lines that are soon refused, which a process of their
  * own would spend all its time starting for.
  */
-export async function runHere(args: readonly string[]): Promise<CliResult> {
+export async function runHere(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<CliResult> {
   const written = { stdout: '', stderr: '' };
   const before = { exitCode: process.exitCode, env: process.env, cwd: process.cwd() };
   const spies = (['stdout', 'stderr'] as const).map((stream) =>
@@ -16,7 +19,7 @@ export async function runHere(args: readonly string[]): Promise<CliResult> {
     }),
   );
   process.exitCode = 0;
-  process.env = { PATH: process.env['PATH'], ...nowhere };
+  process.env = { PATH: process.env['PATH'], ...nowhere, ...environment };
   process.chdir(tmpdir());
   try {
     await main(['node', 'downspout', ...args]);
