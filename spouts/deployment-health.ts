@@ -11,6 +11,8 @@ export interface DeploymentState {
   /** Servers of the database's replication group that are online; undefined where there is no group. */
   readonly databaseMembers: number | undefined;
   readonly brokers: number;
+  /** Workers of the Connect cluster that runs the connector; undefined where that cannot be seen. */
+  readonly connectWorkers: number | undefined;
   /** By channel. */
   readonly channels: ReadonlyMap<string, ChannelState>;
 }

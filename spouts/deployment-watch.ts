@@ -32,7 +32,8 @@ export class DeploymentWatch {
   /** Nothing while another task watches. */
   gauges(): Gauges {
     if (this.state === undefined) return {};
-    const { workersWanted, workersAlive, workersLost, crashLooping, databaseMembers, brokers, channels } = this.state;
+    const { workersWanted, workersAlive, workersLost, crashLooping, channels } = this.state;
+    const { databaseMembers, brokers, connectWorkers } = this.state;
     const gauges: { -readonly [name in keyof Gauges]: Gauges[name] } = {
       workers_wanted: workersWanted,
       workers_alive: workersAlive,
@@ -40,6 +41,7 @@ export class DeploymentWatch {
       crash_looping: crashLooping,
       brokers,
       ...(databaseMembers === undefined ? {} : { database_members: databaseMembers }),
+      ...(connectWorkers === undefined ? {} : { connect_workers: connectWorkers }),
     };
     for (const [name, { overdueMs, refreshesFailing, credentialsEndMs, ...counts }] of channels) {
       if (overdueMs !== undefined) gauges[channelGauge('overdue_ms', name)] = overdueMs;

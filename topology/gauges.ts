@@ -104,6 +104,7 @@ export const gauges = {
   crash_looping: { help: 'Placements whose worker dies again and again.', unit: 'placements' },
   database_members: { help: "Servers of the database's replication group that are online.", unit: 'servers' },
   brokers: { help: 'Brokers that the Kafka cluster has.', unit: 'brokers' },
+  connect_workers: { help: 'Workers of the Kafka Connect cluster that runs the connector.', unit: 'workers' },
   full: { help: '1 while the bolt takes no tuples because it holds as much as it may.', unit: '0 or 1' },
 } as const satisfies Record<string, Figure>;
 

@@ -19,6 +19,8 @@ interface TaskStatus {
 
 export interface ConnectorStatus {
   readonly state: string;
+  /** The worker of Connect that runs it: host:port, as Connect calls it. */
+  readonly worker: string;
   readonly failure: string | null;
   readonly tasks: readonly TaskStatus[];
 }
@@ -74,7 +76,7 @@ export function statusOf(answer: unknown): ConnectorStatus | null {
     };
   });
   if (own === undefined || !isState(own) || !others.every(isState)) return null;
-  return { state: own.state, failure: own.failure, tasks: others };
+  return { state: own.state, worker: own.worker, failure: own.failure, tasks: others };
 }
 
 function isState(part: { readonly state: unknown }): part is TaskStatus {

@@ -34,8 +34,10 @@ export interface GroupOwner {
   readonly member: string;
   readonly clientId: string;
   readonly host: string;
-  /** Its subscription and assignment as Kafka keeps them. */
+  /** Its assignment as Kafka keeps it. */
   readonly assignment: Buffer;
+  /** What it said of itself when it joined. */
+  readonly metadata: Buffer;
 }
 
 /** What Kafka knows of topics and groups, which have their full names here. Every call throws Unavailable. */
@@ -140,12 +142,21 @@ export class KafkaAdmin {
   members(group: string): Promise<GroupOwner[]> {
     return this.run({ group: [group, 'DESCRIBE'] }, async (admin) => {
       const { groups } = await admin.describeGroups([group]);
-      return (groups[0]?.members ?? []).map(({ memberId, clientId, clientHost, memberAssignment }) => ({
+      return (groups[0]?.members ?? []).map(({ memberId, clientId, clientHost, memberAssignment, memberMetadata }) => ({
         member: memberId,
         clientId,
         host: clientHost.replace(/^\//, ''),
         assignment: memberAssignment,
+        metadata: memberMetadata,
       }));
+    });
+  }
+
+  /** The groups whose members speak a protocol, `consumer` or `connect`, as far as the rights go. */
+  groups(protocol: string): Promise<string[]> {
+    return this.run({}, async (admin) => {
+      const { groups } = await admin.listGroups();
+      return groups.filter(({ protocolType }) => protocolType === protocol).map(({ groupId }) => groupId);
     });
   }
 

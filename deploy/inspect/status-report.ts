@@ -1,7 +1,8 @@
+import { ConnectWorkers } from '../../connectors/debezium/connect-workers';
 import { Connector } from '../../connectors/debezium/connector';
 import { failuresOf, haltOf } from '../../connectors/debezium/connector-status';
 import { captureNames } from '../../connectors/debezium/settings';
-import type { KafkaCopies } from '../../connectors/kafka/kafka-admin';
+import type { KafkaAdmin, KafkaCopies } from '../../connectors/kafka/kafka-admin';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
 import { connectConnectionOf } from '../../topology/settings/connections';
@@ -15,8 +16,8 @@ import { askPage } from './http-part';
 import { copiesOf, lagOf, queuedOf, withKafka } from './kafka';
 import { membersText, replicaWarnings } from './replica-warnings';
 import { readRunningTopology } from './running-topology';
-import { placementWarnings } from './where-it-runs';
 import { sayingSchema } from './saying-schema';
+import { placementWarnings } from './where-it-runs';
 
 /** Whether a part of the stack does its work. */
 export interface PartStatus {
@@ -57,7 +58,9 @@ export async function readStatus(environment: Environment, clock: Clock): Promis
       copies === null || copies.brokers < 2
         ? kafka.status
         : { ...kafka.status, detail: `${copies.brokers} brokers answer` },
-      connector,
+      (kafka.value?.connectWorkers ?? 0) < 2
+        ? connector
+        : { ...connector, detail: `${connector.detail}; ${kafka.value?.connectWorkers} workers` },
       ...others,
     ],
     database,
@@ -87,14 +90,28 @@ interface KafkaReport {
   readonly cluster: string;
   readonly queued: Readonly<Record<string, number>>;
   readonly copies: KafkaCopies;
+  /** Workers of the Connect cluster that runs the connector; undefined where that cannot be seen. */
+  readonly connectWorkers: number | undefined;
 }
 
-function readKafka(environment: Environment, settings: TopologySettings): Promise<KafkaReport> {
+function readKafka(environment: Environment, settings: TopologySettings, clock: Clock): Promise<KafkaReport> {
   return withKafka(environment, async (admin) => {
     const cluster = await admin.clusterId();
     const queued = queuedOf(await lagOf(environment, settings, admin));
-    return { cluster, queued, copies: await copiesOf(environment, settings, admin) };
+    const copies = await copiesOf(environment, settings, admin);
+    return { cluster, queued, copies, connectWorkers: await connectWorkersOf(environment, admin, clock) };
   });
+}
+
+async function connectWorkersOf(
+  environment: Environment,
+  admin: KafkaAdmin,
+  clock: Clock,
+): Promise<number | undefined> {
+  const connection = connectConnectionOf(environment);
+  if (connection === undefined) return undefined;
+  const { connector } = captureNames(environment.DOWNSPOUT_NAMESPACE);
+  return new ConnectWorkers(admin, new Connector(connection, connector, clock)).count();
 }
 
 interface ConnectorReport {

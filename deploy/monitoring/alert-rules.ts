@@ -133,6 +133,13 @@ export function alertGroups(runbookUrl?: string): { name: string; rules: AlertRu
           'Kafka has {{ $value }} brokers, fewer than there were',
         ),
         rule(
+          'DownspoutConnectWorkerMissing',
+          missing('connect_workers'),
+          '1m',
+          'warning',
+          'Kafka Connect has {{ $value }} workers, fewer than there were',
+        ),
+        rule(
           'DownspoutCrashLoop',
           `max by (${DEPLOYMENT}) (${of('workers_lost')}) > ${lostWorkers} or max by (${DEPLOYMENT}) (${of('crash_looping')}) > 0`,
           '0s',

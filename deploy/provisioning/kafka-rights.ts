@@ -27,7 +27,8 @@ export function probeGroups(namespace: string): string {
 /**
  * What each role needs of Kafka.
  *
- * - worker: spouts read changes and write tuples, bolts read tuples; spouts read how far the bolts' groups have committed.
+ * - worker: spouts read changes and write tuples, bolts read tuples; spouts read how far the bolts' groups have committed, and count the
+ *   workers of Connect.
  * - operator: `provision` and `deploy` make topics and add partitions; `status` and `lag` look.
  * - connect: the workers of Kafka Connect, which write what Debezium reads.
  * - cdc: Debezium's own connection, for its history of the schema.
@@ -42,13 +43,15 @@ export function aclsOf(role: KafkaRole, namespace: string, channels: readonly st
       topic(heartbeats, 'DESCRIBE'),
       ...tuples.map((name) => topic(name, 'READ', 'WRITE')),
       ...groups.map((name) => group(name, 'READ')),
+      // Kafka alone knows how many workers Connect has.
+      group(CONNECT_GROUP, 'DESCRIBE'),
     ],
     operator: [
       topic(changes, 'CREATE', 'READ', 'ALTER', 'DESCRIBE_CONFIGS', 'ALTER_CONFIGS'),
       ...[heartbeats, history, ...tuples].map((name) =>
         topic(name, 'CREATE', 'ALTER', 'DESCRIBE_CONFIGS', 'ALTER_CONFIGS'),
       ),
-      ...groups.map((name) => group(name, 'DESCRIBE')),
+      ...[...groups, CONNECT_GROUP].map((name) => group(name, 'DESCRIBE')),
       { ...group(probeGroups(namespace), 'READ', 'DELETE'), prefixed: true },
     ],
     cdc: [topic(history, 'READ', 'WRITE', 'DESCRIBE_CONFIGS'), group(historyGroup(namespace), 'READ')],

@@ -1,3 +1,4 @@
+import type { ConnectWorkers } from '../../connectors/debezium/connect-workers';
 import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { readLag } from '../../connectors/kafka/lag';
 import { currentRelease } from '../../connectors/mysql/operators/releases';
@@ -7,20 +8,22 @@ import type { DeploymentHealth } from '../../spouts/deployment-health';
 import { replicasOf, settingsOrNull, type TopologySettings } from '../../topology/settings/topology-settings';
 import { due } from '../../topology/streams';
 
-/** A deployment as its database and its Kafka see it. */
+/** A deployment as its database and its Kafka see it. @param connectWorkers unless somebody else keeps the connector */
 export function deploymentHealth(
   admin: KafkaAdmin,
   pool: Pool,
   namespace: string,
   settings: TopologySettings,
+  connectWorkers?: Pick<ConnectWorkers, 'count'>,
 ): DeploymentHealth {
   const channels = Object.keys(settings.bolts);
   const readings = channels.map((channel) => ({ component: channel, stream: due(channel).name }));
   return {
     async check() {
-      const [counts, brokers, lags] = await Promise.all([
+      const [counts, brokers, connect, lags] = await Promise.all([
         deploymentCounts(pool, channels),
         admin.brokers(),
+        connectWorkers?.count(),
         readLag(admin, namespace, readings),
       ]);
       const ownerless = (channel: string) =>
@@ -33,7 +36,7 @@ export function deploymentHealth(
       );
       const live = counts.placed > 0 ? null : await currentRelease(pool);
       const wanted = workersWanted(counts.placed, live?.specification, settings);
-      return { ...counts, workersWanted: wanted, brokers, channels: new Map(ofChannels) };
+      return { ...counts, workersWanted: wanted, brokers, connectWorkers: connect, channels: new Map(ofChannels) };
     },
   };
 }

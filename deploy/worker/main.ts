@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { channels, limitsOf, sendWithinOf } from '../../connectors/channels/channel-kinds';
 import type { KnownChannels } from '../../connectors/channels/loaded/load-channels';
 import { changeEventCodec } from '../../connectors/debezium/change-event';
+import { ConnectWorkers } from '../../connectors/debezium/connect-workers';
 import { Connector } from '../../connectors/debezium/connector';
 import { ConnectorHealth } from '../../connectors/debezium/connector-health';
 import { captureNames } from '../../connectors/debezium/settings';
@@ -191,7 +192,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
     refreshes,
     acks: new KafkaAcks(admin, namespace),
     ...(cdcHealth === undefined ? {} : { cdcHealth }),
-    deploymentHealth: deploymentHealth(admin, pool, namespace, settings),
+    deploymentHealth: deploymentHealth(admin, pool, namespace, settings, connectWorkersOf(environment, admin, clock)),
     suspendedRows: new MySqlSuspendedRows(pool),
     sendWithinOf: (channel) => sendWithinOf(channel, options.channels.kinds),
     limitsOf: (channel) => limitsOf(channel, options.channels.kinds),
@@ -243,6 +244,14 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
     await close();
     throw error;
   }
+}
+
+/** Undefined where somebody else keeps the connector. */
+function connectWorkersOf(environment: Environment, admin: KafkaAdmin, clock: Clock): ConnectWorkers | undefined {
+  const connection = connectConnectionOf(environment);
+  if (connection === undefined) return undefined;
+  const { connector } = captureNames(environment.DOWNSPOUT_NAMESPACE);
+  return new ConnectWorkers(admin, new Connector(connection, connector, clock));
 }
 
 function cdcHealthOf(

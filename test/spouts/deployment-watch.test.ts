@@ -20,6 +20,7 @@ const state: DeploymentState = {
   crashLooping: 0,
   databaseMembers: undefined,
   brokers: 3,
+  connectWorkers: 2,
   channels: new Map([['webhook', { ...known, overdueMs: 70, credentialsEndMs: -90 }]]),
 };
 
@@ -47,6 +48,7 @@ test('only the owner of partition 0 looks at the deployment, every 15 s, and tel
     workers_lost: 1,
     crash_looping: 0,
     brokers: 3,
+    connect_workers: 2,
     database_members: 3,
     'overdue_ms.webhook': 70,
     'uncertain.webhook': 2,

@@ -119,6 +119,11 @@ const cases: Readonly<Record<string, Case>> = {
     good: { [`downspout_brokers{${due}}`]: '1+0x40' },
     at: '8m',
   },
+  DownspoutConnectWorkerMissing: {
+    bad: { [`downspout_connect_workers{${due}}`]: '2+0x20 1+0x20' },
+    good: { [`downspout_connect_workers{${due}}`]: '1+0x40' },
+    at: '8m',
+  },
   DownspoutCrashLoop: {
     bad: { [`downspout_crash_looping{${due}}`]: '1+0x20' },
     good: { [`downspout_workers_lost{${due}}`]: '2+0x20', [`downspout_crash_looping{${due}}`]: '0+0x20' },
@@ -192,7 +197,8 @@ test('every alert fires by its figure, with its labels, and not by one that is c
 }, 180_000);
 
 test('a member that has been away for a week is still missing, until it is back', async () => {
-  const rest = ['DownspoutDatabaseMemberMissing', 'DownspoutBrokerMissing'].map((alertname) => {
+  const members = ['DownspoutDatabaseMemberMissing', 'DownspoutBrokerMissing', 'DownspoutConnectWorkerMissing'];
+  const rest = members.map((alertname) => {
     const own = rules.find(({ alert }) => alert === alertname)?.labels;
     return [
       { eval_time: '7d', alertname, exp_alerts: [{ exp_labels: own }] },
@@ -206,6 +212,7 @@ test('a member that has been away for a week is still missing, until it is back'
     input_series: series({
       [`downspout_database_members{${due}}`]: values,
       [`downspout_brokers{${due}}`]: values,
+      [`downspout_connect_workers{${due}}`]: values,
     }),
     alert_rule_test: rest.flat(),
   };

@@ -1,7 +1,10 @@
+import { ConnectWorkers } from '../../connectors/debezium/connect-workers';
 import { Connector } from '../../connectors/debezium/connector';
 import { ConnectorHealth } from '../../connectors/debezium/connector-health';
 import type { ConnectorStatus } from '../../connectors/debezium/connector-status';
 import { captureNames } from '../../connectors/debezium/settings';
+import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
+import { kafkaClient } from '../../connectors/kafka/kafka-client';
 import { watchTopic } from '../../connectors/kafka/topic-set-up';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { readStatus } from '../../deploy/inspect/status-report';
@@ -72,6 +75,19 @@ async function changesThatCome(meanwhile: () => Promise<void> = async () => unde
     await watch.close();
   }
 }
+
+test('the workers of Connect are counted by what they say to Kafka, once one of them runs the connector', async () => {
+  await up();
+  await stateIs('running', isRunning);
+  const admin = new KafkaAdmin(kafkaClient({ brokers, clientId: 'connect-workers', log: () => undefined }));
+  try {
+    expect(await new ConnectWorkers(admin, connector).count()).toBe(1);
+    const another = new Connector({ url: required(world.environment, 'CONNECT_URL') }, 'another', systemClock);
+    expect(await new ConnectWorkers(admin, another).count()).toBeUndefined();
+  } finally {
+    await admin.close();
+  }
+}, 60_000);
 
 describe('capture', () => {
   it.each([

@@ -45,6 +45,7 @@ class Group {
           clientId: 'h/1',
           host: 'h',
           assignment: assignment(),
+          metadata: Buffer.alloc(0),
         })),
       committed: async () => new Map(numbers().map((partition) => [partition, 5])),
       logs: async () => {
