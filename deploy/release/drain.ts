@@ -1,3 +1,4 @@
+import { AWAITED_LIMIT_MS } from '../../bolts/send/unbegun-attempts';
 import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { readLag } from '../../connectors/kafka/lag';
 import { groupName } from '../../connectors/kafka/names';
@@ -5,6 +6,7 @@ import { mayComeBack, Sending } from '../../connectors/mysql/operators/sending';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
+import { PAUSES_KNOWN_MS } from '../../topology/core/pauses';
 import type { Environment } from '../../topology/settings/environment';
 import { due } from '../../topology/streams';
 import { fromTheBeginning } from '../inspect/kafka';
@@ -16,6 +18,20 @@ const DRAIN_LIMIT_MS = 20_000;
 const NOBODY_MS = 10_000;
 /** A worker whose lease ran out so lately may only be cut off from the database: what waits for it must not be overtaken. */
 export const CUT_OFF_MS = 60_000;
+
+/**
+ * So long after a channel was paused an attempt may still begin its request: what its workers know of pauses, and what they look at every
+ * second, is a second old each.
+ */
+const BEGINS_LATE_MS = PAUSES_KNOWN_MS + AWAITED_LIMIT_MS + 1_000;
+
+/**
+ * For how long a channel is waited for at most until nothing of it is being sent. A request that publishes may bring a whole video with
+ * it, and ends within its time-out all the same.
+ */
+export function drainWaitMs(timeoutMs: number): number {
+  return Math.max(timeoutMs, CUT_OFF_MS + NOBODY_MS) + DRAIN_LIMIT_MS;
+}
 
 export interface DrainOptions {
   readonly environment: Environment;
@@ -38,7 +54,7 @@ export async function untilDrained({ channel, timeoutMs, ...options }: DrainOpti
   const { environment, admin, pool, clock, signal } = options;
   const reading = { component: channel, stream: due(channel).name };
   const sending = new Sending(pool);
-  const limitMs = Math.max(timeoutMs, CUT_OFF_MS + NOBODY_MS) + DRAIN_LIMIT_MS;
+  const limitMs = drainWaitMs(timeoutMs);
   const limit = clock.monotonic() + limitMs;
   let someoneAt = clock.monotonic();
   while (!signal.aborted) {
@@ -49,7 +65,7 @@ export async function untilDrained({ channel, timeoutMs, ...options }: DrainOpti
       (await pool.use((sql) => mayComeBack(sql, channel, CUT_OFF_MS)));
     if (isSomeone) someoneAt = clock.monotonic();
     const isConsumed = lags.every(({ lag }) => lag === 0) || clock.monotonic() - someoneAt >= NOBODY_MS;
-    if (isConsumed && !(await sending.any(channel, timeoutMs))) return;
+    if (isConsumed && !(await sending.any(channel, timeoutMs + BEGINS_LATE_MS))) return;
     if (clock.monotonic() > limit) {
       throw new UserError(
         `${channel} was not drained within ${Math.round(limitMs / 1_000)} s. ` +

@@ -1,8 +1,9 @@
 import type { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
+import { currentRelease, unfinishedReleases } from '../../connectors/mysql/operators/releases';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import type { Environment } from '../../topology/settings/environment';
-import type { TopologySettings } from '../../topology/settings/topology-settings';
+import { settingsOrNull, type TopologySettings } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
 import { withKafka } from '../inspect/kafka';
 import { provision } from '../provision';
@@ -48,6 +49,7 @@ export class Preparation {
     const repartition = new Repartition({
       ...this.options,
       settings,
+      running: growths.length === 0 ? [] : await this.running(),
       kafka: (work) => withKafka(environment, work),
     });
     for (const growth of growths.filter(({ component }) => component !== SPOUT)) await repartition.growDue(growth);
@@ -60,5 +62,12 @@ export class Preparation {
         () => sayingHalfGrown(ofChanges, register),
         () => restartTogether(SPOUT),
       );
+  }
+  /** What workers may run: a request ends within the time-out with which its worker was started. */
+  private async running(): Promise<TopologySettings[]> {
+    const { pool } = this.options;
+    const live = await currentRelease(pool);
+    const releases = [...(live === null ? [] : [live]), ...(await unfinishedReleases(pool))];
+    return releases.flatMap(({ specification }) => settingsOrNull(specification) ?? []);
   }
 }

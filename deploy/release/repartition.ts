@@ -24,6 +24,8 @@ export interface RepartitionOptions {
   readonly environment: Environment;
   readonly kafka: <T>(work: (admin: KafkaAdmin) => Promise<T>) => Promise<T>;
   readonly settings: TopologySettings;
+  /** What workers that are drained may run; what they are to run is beside it. */
+  readonly running?: readonly TopologySettings[];
   readonly clock: Clock;
   readonly pool: Pool;
   readonly lock: Pick<DeployLock, 'transaction' | 'check'>;
@@ -132,9 +134,14 @@ export class Repartition {
   }
 
   private async drained(admin: KafkaAdmin, channel: string): Promise<void> {
-    const { settings } = this.options;
+    const { settings, running = [] } = this.options;
     await untilQuiet(this.options, channel);
-    await untilDrained({ ...this.options, admin, channel, timeoutMs: settings.bolts[channel]?.timeoutMs ?? 0 });
+    const timeoutMs = Math.max(0, ...[settings, ...running].map(({ bolts }) => bolts[channel]?.timeoutMs ?? 0));
+    await untilDrained({ ...this.options, admin, channel, timeoutMs }).catch((error: unknown) => {
+      if (!(error instanceof UserError)) throw error;
+      const text = `${error.message} Its stream has the partitions that it had, sends go on, and so does the release that runs.`;
+      throw new UserError(`${text} Deploy again when less is being sent.`, { cause: error });
+    });
     this.checkGoesOn();
   }
 

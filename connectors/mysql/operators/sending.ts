@@ -19,7 +19,7 @@ export class Sending {
 
   /**
    * Where too many messages are overdue to look at each, what was being sent at the first call is taken for ended after the
-   * longest request.
+   * longest request. @param endedAfterMs until then, with the time until the last one begins
    */
   async any(channel: string, endedAfterMs: number): Promise<boolean> {
     const { clock } = this.pool;

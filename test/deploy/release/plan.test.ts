@@ -363,3 +363,24 @@ test('a schema that nobody here may bring up to date refuses the release, with w
   expect(refused.steps).toEqual([]);
   expect(plan(BEFORE, live(BEFORE, { schema, mayMigrate: true })).refusals).toEqual([]);
 });
+
+test('a plan says for how long what is being sent is waited for, by the longer of the time-outs before and after', () => {
+  const there = live('components: { webhook: {}, telegram: { timeout: 2min } }');
+  const [step] = plan('components: { webhook: {}, telegram: { timeout: 30s, partitions: 16 } }', there).steps;
+  expect(step).toMatchObject({
+    what: 'due.telegram',
+    cost: expect.stringMatching(
+      /a request may take 2 min, and when they are not answered within 2 min 20 s nothing is changed$/,
+    ),
+  });
+  const [changes] = plan(
+    'components: { due: { partitions: 16 }, webhook: {}, telegram: { timeout: 2min } }',
+    there,
+  ).steps;
+  expect(changes).toMatchObject({
+    what: 'schedule-changes',
+    cost: expect.stringContaining(
+      'before that a request may take 2 min, and when they are not answered within 2 min 20 s',
+    ),
+  });
+});

@@ -309,8 +309,38 @@ test("no account's messages overtake each other: workers that are cut off from t
   group.workers = 0;
   living = 1;
   group.waiting = 100;
-  expect(await grow()).toMatchObject({ message: expect.stringMatching(/^webhook was not drained within 90 s/) });
+  expect(await grow()).toMatchObject({
+    name: 'UserError',
+    message: expect.stringMatching(
+      /^webhook was not drained within 90 s\..* Its stream has the partitions that it had, sends go on, and so does the release that runs\. Deploy again/,
+    ),
+  });
   expect(group.log).not.toContain('added');
+  expect(group.log.at(-1)).toBe('resumed');
+});
+
+test('a request ends within the time-out with which its worker was started, which may be longer than that of the release that comes', async () => {
+  const running = [parseSpecification({ components: { due: {}, webhook: { timeout: '150s' } } }, 'test')];
+  group.waiting = 1;
+  clock.after(120_000, () => {
+    group.waiting = 0;
+  });
+  const options = { ...common(), settings, running, kafka, lock, report: () => undefined };
+  expect(await over(new Repartition(options).growDue(growth))).toBe('done');
+  expect(clock.monotonic()).toBeGreaterThanOrEqual(120_000);
+});
+
+test("no account's messages overtake each other: where nobody can see whether anything is being sent, what made ready when its channel was paused is waited for too", async () => {
+  const outOfTime = Object.assign(new Error('too slow'), { errno: 3_024, sqlState: 'HY000' });
+  const rows = async <R>(statement: string) => {
+    if (statement.includes('open_by_wake')) throw outOfTime;
+    return answers(statement) as R[];
+  };
+  const slow = { clock, use: async <T>(work: (sql: Sql) => Promise<T>) => work({ ...nothing, rows }) };
+  const options = { ...common(), pool: slow as unknown as Pool, admin: group.admin };
+  expect(await over(untilDrained({ ...options, channel: 'webhook', timeoutMs: 5_000 }))).toBe('done');
+  // It begins its request after 10 s at the latest, which takes 5 s.
+  expect(clock.monotonic()).toBeGreaterThan(15_000);
 });
 
 test('what waits where the only worker was killed is not waited for, once it cannot come back any more', async () => {
