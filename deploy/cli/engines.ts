@@ -27,8 +27,10 @@ export interface EngineOptions extends EnginePlace {
   /** Whose overlay is applied on kubernetes; the base where none is given. */
   readonly environment?: string | undefined;
   readonly without?: readonly ClusterOperator[];
-  /** Of each component on compose, so many containers are replaced and watched first; 0 unless given. */
+  /** Of each component, so many workers are new and watched first; 0 unless given. */
   readonly canary?: number;
+  /** For how long, milliseconds. Where nobody watches, kubernetes makes no canaries. */
+  readonly pause?: number;
 }
 
 /** The image of this version, where none is given. */
@@ -58,8 +60,9 @@ export function engineOf(
   }
   const { environment } = context.settings;
   const { report, namespace, folder } = kubernetesOf(options, context);
-  const { environment: overlay, without } = options;
-  const common = { overlay, namespace, without, environment, folder, report, mustRun };
+  const { environment: overlay, without, pause = 0 } = options;
+  const canaries = pause === 0 ? 0 : (options.canary ?? 0);
+  const common = { overlay, namespace, without, environment, folder, report, mustRun, canaries };
   const ofFile = file === undefined ? null : readTopologies(file.files[0]);
   const topologies = ({ number, specification }: EngineRelease): Pick<KubernetesOptions, 'base' | 'overlays'> => {
     if (ofFile !== null) return ofFile;

@@ -25,7 +25,7 @@ const DEFAULT_PAUSE_MS = 15_000;
 export function withRollOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--canary <n>', 'of each component, replace so many workers first (not on the target kubernetes)')
+      new Option('--canary <n>', 'of each component, replace so many workers first')
         .argParser(parseCountOrNone)
         .default(1),
     )
@@ -51,8 +51,6 @@ type Targets = readonly Release['target'][];
 
 /** Which targets an option is of, where it is not of all. */
 const targetsOf: Readonly<Record<string, Targets>> = {
-  // A Deployment has no part that could be replaced alone.
-  canary: ['local', 'compose'],
   state: ['local'],
   supervisor: ['local'],
   image: ['kubernetes', 'compose'],

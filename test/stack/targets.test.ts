@@ -108,11 +108,14 @@ test('deploy --target kubernetes makes everything ready, writes a release, and f
   const scaled = await newest();
   expect(scaled).toMatchObject({ outcome: 'live', target: 'kubernetes', image: 'downspout:1' });
   expect(running('downspout-webhook')).toContain(`--release=${scaled.number}`);
-  expect(await cli(['rollback', '--canary', '1', ...roll], kubectl.variables)).toMatchObject({
-    code: 2,
-    stderr: expect.stringContaining('--canary is of the target local or compose, and the target is kubernetes'),
-  });
-  expect(await cli(['rollback', ...roll], kubectl.variables)).toMatchObject({ code: 0 });
+  // Nobody sends here, so the judge has nothing against the canary.
+  const watched = ['--canary', '1', '--pause', '1s'];
+  const rollback = await cli(['rollback', ...roll, ...watched], kubectl.variables);
+  expect(rollback).toMatchObject({ code: 0 });
+  expect(rollback.stderr).toMatch(
+    /rollout: downspout-webhook--canary: 1 new worker runs beside 1 old one\nwatching the workers of webhook for 1 s[^]*downspout-webhook is rolled out\nrollout: downspout-webhook--canary is ended/,
+  );
+  expect(Object.keys(kubectl.state.deployments).toSorted()).toEqual(['downspout-due', 'downspout-webhook']);
   const back = await newest();
   expect(back).toMatchObject({ outcome: 'live', reason: `rollback to ${one.number}`, image: 'downspout:1' });
   expect(running('downspout-webhook')).toContain(`--release=${back.number}`);

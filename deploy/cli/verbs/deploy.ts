@@ -53,8 +53,7 @@ export function deployCommand(): Command {
         'new one ready before the old one drains. When one does not become ready, or errors or lateness rise, it goes back. A\n' +
         'deploy that was interrupted is continued by the next one.\n' +
         'Kubernetes (by kubectl) and Docker Compose (by docker) replace the workers themselves, one stage of components after\n' +
-        'another, and are watched in the same way; --state and --no-supervisor are of the target local, and refused elsewhere, and so\n' +
-        'is --canary on kubernetes, whose Deployments have no part that could be replaced alone.',
+        'another, and are watched in the same way; --state and --no-supervisor are of the target local, and refused elsewhere.',
     )
     .action(async (options: DeployOptions, deploy: Command) => {
       refuseOptionsOfOthers(deploy, options.target);
@@ -70,9 +69,9 @@ export function deployCommand(): Command {
       if (context.dryRun) {
         await tellPlan(context, wanted, file.files, { changesEnvironment });
         return;
+      }
       // Somebody else brings the schema then; otherwise this does, under the right to deploy.
       if (environment.ADMIN_DATABASE_URL === undefined) await requireSchema(readerUrl(environment));
-      }
       const seen = await seenBefore(context);
       const live = await readLive(environment, settings, systemClock);
       const plan = planOf(wanted, live, { changesEnvironment });

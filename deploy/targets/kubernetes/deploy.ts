@@ -5,11 +5,12 @@ import { graceSeconds } from '../../worker/drain-limit';
 import { type EngineRollout, GoingBackFailed, Halted, NothingChanged, wayBack, wayTo } from '../engine';
 import { writeRendering } from '../rendering';
 import { stagesOf } from '../roll-order';
+import { endCanaries, makeCanaries } from './canary';
 import { ALL_WORKERS, end, endOthers } from './ending';
 import { goBackOf, type Revision, revisionsOf } from './going-back';
-import { type Cluster, drained, type Kubectl, kubectlOf, rolledOut, selectorOf, tellCluster } from './kubectl';
+import { type Cluster, drained, type Kubectl, kubectlOf, podsOf, rolledOut, tellCluster } from './kubectl';
 import type { ClusterOperator } from './manifests';
-import { COMPONENT_LABEL, labelsOf, objectName } from './names';
+import { COMPONENT_LABEL, objectName } from './names';
 import { operatorsLeftOut } from './operators';
 import { type KubernetesOptions, renderKubernetes } from './render';
 
@@ -27,6 +28,8 @@ export interface KubernetesDeployment
   readonly overlay: string | undefined;
   /** Workers have to be there, because nobody has said where they are to be. */
   readonly mustRun?: boolean;
+  /** Of each component, so many workers are new and watched before the others of its stage follow; 0 unless given. */
+  readonly canaries?: number;
 }
 
 type Revisions = ReadonlyMap<string, readonly Revision[]>;
@@ -40,6 +43,7 @@ type Revisions = ReadonlyMap<string, readonly Revision[]>;
  * 4. It changes nothing once the command may not go on.
  * 5. Workers of components that the release does not have end with all that belongs to them, whichever release has left them.
  * 6. The components are replaced in stages, and of those of one stage no old worker runs any more when the next one begins. Going back, too.
+ * 7. Of the components of a stage canaries are made and watched before the others follow, and they are gone when these are replaced, or go back.
  *
  * What one release has in a ScaledObject, a NetworkPolicy or a budget stays until the next one is applied.
  * @throws UserError with what `kubectl` says; Halted; GoingBackFailed; NothingChanged when it says that before anything is applied
@@ -56,24 +60,33 @@ export async function deployToKubernetes(options: KubernetesDeployment): Promise
   const path = join(folder, overlay === undefined ? 'base' : join('overlays', overlay));
   report('manifests', `${written.filter(({ state }) => state === 'written').length} files written below ${folder}`);
   await guard.mayGoOn();
-  const components = [...replicasOf(topology.settings).keys()];
+  const { settings } = topology;
+  const components = [...replicasOf(settings).keys()];
+  const withoutKeda = without.includes('keda');
+  // Of a release that runs already nobody is watched.
+  const canaries = release.number === options.live?.number ? 0 : (options.canaries ?? 0);
+  const canary = { ...options, path, release: number, settings, canaries, revisions, withoutKeda };
   try {
+    await endCanaries(canary);
     await apply(kubectl, path, `!${COMPONENT_LABEL}`);
     for (const stage of stagesOf(components, wayTo(options))) {
       await guard.mayGoOn();
+      const watched = await makeCanaries(stage, canary);
+      if (watched.length > 0) await watch.replaced(watched);
       // When one object is refused, the others are applied nevertheless.
       await apply(kubectl, path, `${COMPONENT_LABEL} in (${stage.join(',')})`);
       for (const component of stage) {
-        await watch.during((signal) => rolledOut(kubectlOf(options, signal), component));
+        await watch.during((signal) => rolledOut(kubectlOf(options, signal), objectName(component)));
         await untilDrained(component, (args) => !isOf(number, args), options);
         report('rollout', `${objectName(component)} is rolled out`);
       }
-      await watch.replaced(stage);
+      if (watched.length > 0) await endCanaries(canary, watched);
+      await watch.replaced(stage.filter((component) => !watched.includes(component)));
     }
     await watch.end();
   } catch (error) {
     if (error instanceof Halted) report('undo', `halted: ${error.message}`);
-    const undone = await undo(components, revisions, options);
+    const undone = await undo(components, revisions, { ...options, withoutKeda });
     if (!undone.isBack) throw new GoingBackFailed(textOf(error, undone.text));
     throw error instanceof Halted ? error : new UserError(textOf(error, undone.text));
   }
@@ -86,8 +99,8 @@ export async function restartOnKubernetes(component: string, cluster: Cluster): 
   const name = objectName(component);
   if ((await kubectl('get', 'deployment', name, '--ignore-not-found', '-o', 'name')).trim() === '') return;
   await cluster.guard.mayGoOn();
-  await kubectl('delete', 'pod', `--selector=${selectorOf(labelsOf(component))}`);
-  await rolledOut(kubectl, component);
+  await kubectl('delete', 'pod', podsOf(component));
+  await rolledOut(kubectl, name);
   cluster.report('rollout', `${name} is restarted`);
 }
 
@@ -152,7 +165,7 @@ async function untilDrained(
 async function undo(
   components: readonly string[],
   before: Revisions,
-  options: KubernetesDeployment,
+  options: KubernetesDeployment & { readonly withoutKeda: boolean },
 ): Promise<{ readonly isBack: boolean; readonly text: string }> {
   const { release, live, guard, report } = options;
   const kubectl = kubectlOf(options);
@@ -161,6 +174,13 @@ async function undo(
   let ranBefore = false;
   let isEnded = false;
   let revisions: Revisions | undefined;
+  try {
+    await guard.mayGoOn();
+    ranBefore = await endCanaries(options);
+  } catch (error) {
+    guard.signal.throwIfAborted();
+    failures.push(`the canaries: ${reasonOf(error)}`);
+  }
   for (const component of stagesOf(components, wayBack(options)).flat()) {
     await guard.mayGoOn();
     const name = objectName(component);
@@ -177,7 +197,7 @@ async function undo(
         report('undo', `${name} is ended, as nothing ran before`);
       } else {
         await kubectl('rollout', 'undo', `deployment/${name}`, `--to-revision=${step.toRevision}`);
-        await rolledOut(kubectl, component);
+        await rolledOut(kubectl, name);
         if (numbers.live !== numbers.release)
           await untilDrained(component, (args) => isOf(release.number, args), options);
         report('undo', `${name} is what it was before`);

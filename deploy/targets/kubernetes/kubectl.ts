@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '../../../topology/core/clock';
 import { reasonOf } from '../../../topology/core/errors';
 import { run } from '../../stack/host/commands';
 import type { Guard } from '../engine';
-import { ARGS_OF_WORKER, labelsOf, objectName } from './names';
+import { ARGS_OF_WORKER, COMPONENT_LABEL, canaryLabels, labelsOf, WORKER_LABELS } from './names';
 
 /** Until the workers of one component are replaced, or ended. */
 export const ROLLOUT_LIMIT_SECONDS = 600;
@@ -36,9 +36,9 @@ export function isUnknownKind(error: unknown): boolean {
   return reasonOf(error).includes('have a resource type');
 }
 
-/** Returns when the new pods of a component are ready, and the old ones were told to end. */
-export async function rolledOut(kubectl: Kubectl, component: string): Promise<void> {
-  await kubectl('rollout', 'status', `deployment/${objectName(component)}`, `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
+/** Returns when the new pods of a Deployment are ready, and the old ones were told to end. */
+export async function rolledOut(kubectl: Kubectl, name: string): Promise<void> {
+  await kubectl('rollout', 'status', `deployment/${name}`, `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
 }
 
 /** A line for each pod that runs, also for one that drains: its name, and how its worker was started. */
@@ -58,7 +58,7 @@ export async function drained(
 ): Promise<boolean> {
   const { guard, clock = systemClock } = cluster;
   const kubectl = kubectlOf(cluster);
-  const selector = `--selector=${selectorOf(labelsOf(component))}`;
+  const selector = podsOf(component);
   const untilMs = clock.monotonic() + limitMs;
   for (;;) {
     const pods = await kubectl('get', 'pod', selector, '--field-selector=status.phase=Running', PODS);
@@ -66,6 +66,12 @@ export async function drained(
     if (clock.monotonic() >= untilMs) return false;
     await clock.sleep(LOOK_EVERY_MS, guard.signal);
   }
+}
+
+/** Selects the pods of a component, and of its canaries. */
+export function podsOf(component: string): string {
+  const either = [labelsOf(component), canaryLabels(component)].map((labels) => labels[COMPONENT_LABEL]).join(',');
+  return `--selector=${selectorOf(WORKER_LABELS)},${COMPONENT_LABEL} in (${either})`;
 }
 
 export function selectorOf(labels: Readonly<Record<string, string>>): string {

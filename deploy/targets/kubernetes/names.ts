@@ -35,3 +35,21 @@ export function labelsOf(component: string): Record<string, string> {
 export function objectName(component: string): string {
   return `downspout-${component.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`;
 }
+
+/** Two hyphens in a row are in no name of a component's objects. */
+const CANARY = '--canary';
+
+/** The labels of a component's canaries, which no selector of the component takes; no component is called so. */
+export function canaryLabels(component: string): Record<string, string> {
+  return labelsOf(`${component}.canary`);
+}
+
+/** The name of the objects of a component's canaries. */
+export function canaryName(component: string): string {
+  return `${objectName(component)}${CANARY}`;
+}
+
+/** The name of the objects beside which these are canaries; null for what is none. */
+export function besideCanary(name: string): string | null {
+  return name.endsWith(CANARY) ? name.slice(0, -CANARY.length) : null;
+}

@@ -97,10 +97,9 @@ test.each([
   [['scale', 'webhook=0'], /expected a component and a count/],
   [['grants', '--principal', 'User:x'], /--principal belongs to one role/],
   [
-    ['deploy', '--target', 'kubernetes', '--canary', '2'],
-    /--canary is of the target local or compose, .* is kubernetes/,
+    ['deploy', '--target', 'kubernetes', '--canary', '2', '--state', 'x'],
+    /^error: --state is of the target local, .* is kubernetes\.$/m,
   ],
-  [['deploy', '--target', 'kubernetes', '--canary', '2', '--state', 'x'], /--canary is of[^]*--state is of/],
   [
     ['deploy', '--target', 'compose', '--no-supervisor', '--namespace', 'x'],
     /--no-supervisor is of[^]*--namespace is of/,

@@ -1,16 +1,19 @@
 // A double of kubectl: it speaks as much of its command line and output as a deployment needs, and refuses what it does not know. Its cluster is
 // {"deployments": {"name": ["template", …]}, "broken": ["name"], "refused": "kind", "unreachable": false, "drains": 0, "old": [{…}],
-// "kinds": ["kind"], "calls": [[…]]}. Kinds are those of what was applied. What is refused hinders nothing else that is applied. A pod that was told to end is seen by so many looks as `drains` says.
+// "kinds": ["kind"], "scaled": ["name"], "paused": {"name": 3}, "replicas": {"name": 4}, "ranBefore": {"name": 4}, "calls": [[…]]}. Kinds are those of what was applied. What is refused hinders nothing else that is applied. A pod that was told to end is seen by so many looks as `drains` says.
 const { existsSync, readdirSync, readFileSync } = require('node:fs');
 const path = require('node:path');
-const { parse, parseAllDocuments } = require('yaml');
+const { parse, parseAllDocuments, stringify } = require('yaml');
 const { end, main } = require('./answering.cjs');
 
 const COMPONENT = 'app.kubernetes.io/component';
 /** The options that each verb is given, beside those of all. */
 const OPTIONS = {
   config: [],
-  apply: ['--request-timeout', '-k', '--selector'],
+  apply: ['--request-timeout', '-k', '-f', '--selector'],
+  kustomize: [],
+  scale: ['--replicas'],
+  annotate: ['--overwrite'],
   get: ['--selector', '--field-selector', '--ignore-not-found', '-o'],
   delete: ['--selector', '--ignore-not-found', '--cascade', '--timeout'],
   rollout: ['--timeout', '--to-revision'],
@@ -25,6 +28,23 @@ function documentsOf(folder) {
     if (!resource.endsWith('.yaml')) return documentsOf(path.join(folder, resource));
     return parseAllDocuments(readFileSync(path.join(folder, resource), 'utf8')).map((one) => one.toJS());
   });
+}
+
+/** The labels that a Kustomize folder, and what it is built on, gives to all of it. */
+function labelsOf(folder) {
+  const { resources, labels = [] } = parse(readFileSync(path.join(folder, 'kustomization.yaml'), 'utf8'));
+  const below = resources.filter((resource) => !resource.endsWith('.yaml'));
+  const pairs = [...below.map((one) => labelsOf(path.join(folder, one))), ...labels.map((one) => one.pairs)];
+  return Object.assign({}, ...pairs);
+}
+
+/** What `kubectl kustomize` prints. */
+function kustomize(folder) {
+  const labels = labelsOf(folder);
+  const labelled = documentsOf(folder).map(({ metadata, ...others }) =>
+    stringify({ ...others, metadata: { ...metadata, labels: { ...metadata.labels, ...labels } } }),
+  );
+  end(0, labelled.join('---\n'));
 }
 
 /** Whether objects are meant by a selector that is about components. */
@@ -46,7 +66,35 @@ function change(cluster, name, template) {
   history.push(template);
 }
 
+/** @param template of a Deployment, as it is compared */
+function deployed({ metadata: { name, annotations }, spec: { replicas } }, template, cluster) {
+  // Where a manifest says none, those that there are stay.
+  cluster.replicas = { ...cluster.replicas, [name]: replicas ?? cluster.replicas?.[name] ?? 1 };
+  const ranBefore = annotations?.['downspout/ran-before'];
+  if (ranBefore !== undefined) cluster.ranBefore = { ...cluster.ranBefore, [name]: ranBefore };
+  const before = cluster.deployments[name]?.at(-1);
+  const line = before === undefined ? 'created' : before === template ? 'unchanged' : 'configured';
+  if (line !== 'unchanged') change(cluster, name, template);
+  return `deployment.apps/${name} ${line}`;
+}
+
+/** Objects of one file. */
+function applyFile(file, cluster) {
+  const documents = parseAllDocuments(readFileSync(file, 'utf8')).map((one) => one.toJS());
+  for (const one of documents) {
+    if (one.kind !== 'Deployment') continue;
+    const { matchLabels } = one.spec.selector;
+    const { labels } = one.spec.template.metadata;
+    if (Object.entries(matchLabels).some(([key, value]) => labels[key] !== value))
+      end(1, 'The Deployment is invalid: spec.template.metadata.labels: `selector` does not match template `labels`');
+    const label = `downspout/deployment: ${one.metadata.labels['downspout/deployment']}`;
+    deployed(one, JSON.stringify(one.spec.template) + label, cluster);
+  }
+  end(0, '');
+}
+
 function apply(args, cluster) {
+  if (args.includes('-f')) applyFile(args[args.indexOf('-f') + 1], cluster);
   const folder = args[args.indexOf('-k') + 1];
   const selector = args.find((arg) => arg.startsWith('--selector='))?.slice('--selector='.length) ?? '';
   // What an overlay changes is a new template too.
@@ -59,14 +107,12 @@ function apply(args, cluster) {
   );
   const meant = documentsOf(folder).filter(isMeant(selector));
   if (meant.length === 0) end(1, 'error: no objects passed to apply');
-  const lines = meant.flatMap(({ kind, metadata: { name }, spec }) => {
-    if (kind !== 'Deployment') return [];
-    const template = JSON.stringify(spec.template) + context + base;
-    const before = cluster.deployments[name]?.at(-1);
-    const line = before === undefined ? 'created' : before === template ? 'unchanged' : 'configured';
-    if (line !== 'unchanged') change(cluster, name, template);
-    return `deployment.apps/${name} ${line}`;
+  const lines = meant.flatMap((one) => {
+    if (one.kind !== 'Deployment') return [];
+    return deployed(one, JSON.stringify(one.spec.template) + context + base, cluster);
   });
+  const scaled = meant.filter(({ kind }) => kind === 'ScaledObject').map(({ metadata }) => metadata.name);
+  cluster.scaled = [...new Set([...(cluster.scaled ?? []), ...scaled])];
   cluster.kinds = [...new Set([...(cluster.kinds ?? []), ...meant.map(({ kind }) => kind)])];
   if (meant.some(({ kind }) => kind === cluster.refused)) end(1, `error: no matches for kind "${cluster.refused}"`);
   end(0, lines.join('\n'));
@@ -75,7 +121,9 @@ function apply(args, cluster) {
 /** The pods of a component that run, also those that drain. */
 function pods(args, cluster) {
   if (!args.includes('--field-selector=status.phase=Running')) end(1, 'error: pods that have ended would be listed');
-  const component = args.find((arg) => arg.startsWith('--selector='))?.split(`${COMPONENT}=`)[1];
+  const selector = args.find((arg) => arg.startsWith('--selector=')) ?? '';
+  const [, component, canary] = / in \(([\w-]+),([\w-]+)\.canary\)$/.exec(selector) ?? [];
+  if (component === undefined || component !== canary) end(1, 'error: pods of canaries would be left out');
   const isOf = (template) => argsIn(template)?.includes(`"--component=${component}"`);
   const running = Object.values(cluster.deployments).map((history) => history.at(-1));
   const draining = (cluster.old ?? []).filter(({ template }) => isOf(template));
@@ -105,10 +153,20 @@ function kubectl(all, cluster) {
     end(0, ['Warning: a warning of the server', ...lines].join('\n'));
   }
   if (verb === 'get' && what === 'pod') pods(args, cluster);
+  if (verb === 'kustomize') kustomize(what);
+  if (verb === 'get' && what === 'scaledobject' && !name.startsWith('--')) {
+    if (cluster.refused?.toLowerCase() === what) end(1, `error: the server doesn't have a resource type "${what}"`);
+    end(0, cluster.scaled?.includes(name) ? `scaledobject.keda.sh/${name}` : '');
+  }
   if (verb === 'get' && ['scaledobject', 'podmonitor'].includes(what)) {
     if (cluster.refused?.toLowerCase() === what) end(1, `error: the server doesn't have a resource type "${what}"`);
     const found = cluster.kinds?.find((kind) => kind.toLowerCase() === what);
     end(0, found === undefined ? '' : `${what}.example/${found}`);
+  }
+  if (verb === 'get' && args.at(-1) === '-o=jsonpath={.spec.replicas}') end(0, String(cluster.replicas?.[name] ?? 1));
+  if (verb === 'get' && name.startsWith('--selector=')) {
+    const lines = Object.keys(cluster.deployments).map((one) => `${one} ${cluster.ranBefore?.[one] ?? ''}`);
+    end(0, lines.join('\n'));
   }
   if (verb === 'get') end(0, cluster.deployments[name] === undefined ? '' : `deployment.apps/${name}`);
   if (verb === 'delete' && what === 'scaledobject') end(1, `error: the server doesn't have a resource type "${what}"`);
@@ -119,12 +177,27 @@ function kubectl(all, cluster) {
     if (name.startsWith('--selector=')) {
       const stays = ([, history]) => id !== undefined && !history.at(-1).includes(`downspout/deployment: ${id}`);
       cluster.deployments = Object.fromEntries(Object.entries(cluster.deployments).filter(stays));
-    } else delete cluster.deployments[name];
+    } else {
+      delete cluster.deployments[name];
+      delete cluster.ranBefore?.[name];
+      delete cluster.replicas?.[name];
+    }
     end(0, 'deployment.apps deleted');
   }
-  const deployment = name.replace(/^deployment\//, '');
+  if (verb === 'annotate') {
+    const [, isSet] =
+      /^autoscaling\.keda\.sh\/paused-replicas(?:=(\d+)|-)$/.exec(args[3]) ?? end(1, 'error: annotations');
+    if (isSet === undefined) delete cluster.paused?.[name];
+    else cluster.paused = { ...cluster.paused, [name]: Number(isSet) };
+    end(0, `scaledobject.keda.sh/${name} annotated`);
+  }
+  const deployment = (verb === 'scale' ? what : name).replace(/^deployment\//, '');
   const history = cluster.deployments[deployment];
   if (history === undefined) end(1, `Error from server (NotFound): deployments.apps "${deployment}" not found`);
+  if (verb === 'scale') {
+    cluster.replicas[deployment] = Number(args.at(-1).replace('--replicas=', ''));
+    end(0, `deployment.apps/${deployment} scaled`);
+  }
   if (what === 'undo') {
     const to = args.find((arg) => arg.startsWith('--to-revision='))?.split('=')[1];
     const template = to === undefined ? history.at(-2) : history[Number(to) - 1];

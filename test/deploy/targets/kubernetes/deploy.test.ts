@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
 import { GoingBackFailed, Halted, NothingChanged } from '../../../../deploy/targets/engine';
 import {
   deployToKubernetes,
@@ -8,6 +9,7 @@ import {
   restartOnKubernetes,
 } from '../../../../deploy/targets/kubernetes/deploy';
 import { endOnKubernetes } from '../../../../deploy/targets/kubernetes/ending';
+import { WORKER_LABELS } from '../../../../deploy/targets/kubernetes/names';
 import type { TopologyOfEnvironment } from '../../../../deploy/targets/kubernetes/render';
 import { UserError } from '../../../../topology/core/errors';
 import { readEnvironment } from '../../../../topology/settings/environment';
@@ -25,6 +27,9 @@ interface Cluster {
   /** For how many looks a pod that was told to end runs on. */
   drains?: number;
   old?: { name: string; looks: number }[];
+  replicas?: Record<string, number>;
+  /** How many workers KEDA keeps, where it is paused. */
+  paused?: Record<string, number>;
   calls: string[][];
 }
 
@@ -124,9 +129,9 @@ test('1. It returns when every worker of the new release is ready and the old on
     verb === 'config' || verb === 'apply' ? verb : `${verb} ${what}`,
   );
   const stage = ['apply', 'rollout status', 'get pod'];
-  expect(verbs).toEqual(['config', 'get replicaset', 'apply', ...stage, ...stage, 'get replicaset']);
+  expect(verbs).toEqual(['config', 'get replicaset', 'get deployment', 'apply', ...stage, ...stage, 'get replicaset']);
   expect(watch.seen).toEqual(['webhook', 'due', 'all']);
-  expect(kubectl.state.calls[2]).toContain(join(folder, 'manifests', 'overlays', 'production'));
+  expect(kubectl.state.calls[3]).toContain(join(folder, 'manifests', 'overlays', 'production'));
 });
 
 const LIVE_AGAIN = /The workers that ran before run again\.[^]*exceeded its progress deadline/;
@@ -251,7 +256,9 @@ test('a component is restarted by all of its pods at once, and not where it does
   await deploy(7);
   await restartOnKubernetes('due', cluster());
   const deleted = kubectl.state.calls.filter(([verb]) => verb === 'delete');
-  expect(deleted).toEqual([['delete', 'pod', expect.stringMatching(/name=downspout.*component=due$/)]]);
+  expect(deleted).toEqual([
+    ['delete', 'pod', expect.stringMatching(/name=downspout.*component in \(due,due\.canary\)$/)],
+  ]);
   expect(steps.at(-1)).toBe('rollout: downspout-due is restarted');
 });
 
@@ -275,7 +282,7 @@ test('3. It can be run again after it was interrupted: the cluster is asked for 
 });
 
 /** A deploy that is killed before or after a call of kubectl. @returns whether it came as far */
-async function killedAt(call: number, isAfter: boolean): Promise<boolean> {
+async function killedAt(call: number, isAfter: boolean, changed: Changed = {}): Promise<boolean> {
   let calls = 0;
   const dies: typeof kubectl.execute = async (command, args, options) => {
     calls++;
@@ -284,7 +291,7 @@ async function killedAt(call: number, isAfter: boolean): Promise<boolean> {
     if (calls < call) return said;
     throw new Error('SIGKILL');
   };
-  await deploy(8, { execute: dies }).catch(() => undefined);
+  await deploy(8, { execute: dies, ...changed }).catch(() => undefined);
   return calls >= call;
 }
 
@@ -301,7 +308,7 @@ test('3. It can be run again after it was killed before or after any call of kub
       expect(Object.values(kubectl.state.deployments).map((history) => history.length)).toEqual([2, 2]);
     }
   }
-  expect(kills).toBe(20);
+  expect(kills).toBe(22);
 });
 
 const ofX = (timeout: string) => topologyOf(`{ due: {}, x: { timeout: ${timeout} }, webhook: {} }`);
@@ -323,7 +330,7 @@ test('a way back that was killed before or after any call of kubectl is gone aga
     [false, ['downspout-webhook']],
     [true, []],
   ] as const) {
-    for (let call = 8; ; call++, kills++) {
+    for (let call = 9; ; call++, kills++) {
       kubectl.change(() => before);
       if (!(await killedAt(call, isAfter))) break;
       kubectl.change((state) => ({ ...state, broken: [...broken] }));
@@ -338,7 +345,7 @@ test('a way back that was killed before or after any call of kubectl is gone aga
       for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain(release);
     }
   }
-  expect(kills).toBe(16);
+  expect(kills).toBe(18);
 });
 
 describe('6. The components are replaced in stages, and of those of one stage no old worker runs any more when the next one begins. Going back, too', () => {
@@ -399,6 +406,184 @@ describe('6. The components are replaced in stages, and of those of one stage no
       ),
       expect.stringMatching(/^rollout: downspout-due: /),
     ]);
+  });
+});
+
+const CANARY = 'downspout-webhook--canary';
+const MAIN = 'downspout-webhook';
+const releasesOf = (name: string) => /--release=(\d+)/.exec(running(name) ?? '')?.[1];
+const four = (partitions: number) => topologyOf(`{ due: {}, webhook: { replicas: 4, partitions: ${partitions} } }`);
+const canaried = (base: TopologyOfEnvironment, changed: Changed = {}) =>
+  deploy(8, { overlay: undefined, base, canaries: 1, ...changed });
+
+/** Release 7 runs four webhook workers. */
+async function four7(partitions: number, changed: Changed = {}): Promise<TopologyOfEnvironment> {
+  const base = four(partitions);
+  await deploy(7, { overlay: undefined, base, ...changed });
+  kubectl.change((state) => ({ ...state, calls: [], replicas: { ...state.replicas, [MAIN]: 4 } }));
+  return base;
+}
+
+interface Seen {
+  readonly canary: string | undefined;
+  readonly canaries: number | undefined;
+  readonly old: string | undefined;
+  readonly workers: number | undefined;
+  readonly paused: number | undefined;
+}
+
+/** What runs while the canaries of webhook are watched. */
+function whileWatched(): Seen[] {
+  const seen: Seen[] = [];
+  const replaced = watch.replaced.bind(watch);
+  watch.replaced = async (components) => {
+    if (components.includes('webhook') && running(CANARY) !== undefined) {
+      const { replicas, paused } = kubectl.state;
+      seen.push({
+        canary: releasesOf(CANARY),
+        canaries: replicas?.[CANARY],
+        old: releasesOf(MAIN),
+        workers: replicas?.[MAIN],
+        paused: paused?.[MAIN],
+      });
+    }
+    await replaced(components);
+  };
+  return seen;
+}
+
+const expectWhole = (release: string) => {
+  expect(Object.keys(kubectl.state.deployments).toSorted()).toEqual(['downspout-due', MAIN]);
+  expect([releasesOf(MAIN), releasesOf('downspout-due')]).toEqual([release, release]);
+  expect(kubectl.state.replicas?.[MAIN]).toBe(4);
+  expect(kubectl.state.paused ?? {}).toEqual({});
+};
+
+describe('7. Of the components of a stage canaries are made and watched before the others follow, and they are gone when these are replaced, or go back', () => {
+  test('beside those that run, where there are partitions for all', async () => {
+    const base = await four7(8);
+    const seen = whileWatched();
+    await canaried(base, { canaries: 2 });
+    expect(seen).toEqual([{ canary: '8', canaries: 2, old: '7', workers: 4, paused: undefined }]);
+    expectWhole('8');
+    expect(steps).toContain(`rollout: ${CANARY}: 2 new workers run beside 4 old ones`);
+    // What was watched already is not watched again.
+    expect(watch.seen.slice(-5)).toEqual(['webhook', '', 'due', '', 'all']);
+  });
+
+  test('in the place of as many where there are none, which KEDA does not bring back meanwhile', async () => {
+    const base = await four7(4);
+    const seen = whileWatched();
+    await canaried(base);
+    expect(seen).toEqual([{ canary: '8', canaries: 1, old: '7', workers: 3, paused: 3 }]);
+    expectWhole('8');
+    const calls = kubectl.state.calls.map((call) => call.join(' '));
+    const ready = calls.findIndex((call) => call.startsWith(`rollout status deployment/${CANARY}`));
+    expect(calls.findIndex((call) => call.startsWith('scale'))).toBeGreaterThan(ready);
+  });
+
+  test('and without KEDA the manifest brings them back', async () => {
+    const without = ['keda'] as const;
+    const base = await four7(4, { without });
+    const seen = whileWatched();
+    await canaried(base, { without });
+    expect(seen).toEqual([{ canary: '8', canaries: 1, old: '7', workers: 3, paused: undefined }]);
+    expectWhole('8');
+    expect(kubectl.state.calls.filter((call) => call.includes('scaledobject'))).toEqual([]);
+  });
+
+  test.each([4, 8])('halted, with %s partitions: they end, and as many old ones run as before', async (partitions) => {
+    const base = await four7(partitions);
+    watch.haltAt = 'replaced webhook';
+    await expect(canaried(base)).rejects.toThrow(Halted);
+    expectWhole('7');
+    expect(kubectl.state.calls.filter(([, what]) => what === 'undo')).toEqual([]);
+    expect(steps.slice(-2)).toEqual(['undo: halted: 30 % of the attempts fail', `undo: ${CANARY} is ended`]);
+  });
+
+  test('one that does not become ready fails the release', async () => {
+    const base = await four7(4);
+    kubectl.change((state) => ({ ...state, broken: [CANARY] }));
+    await expect(canaried(base)).rejects.toThrow(LIVE_AGAIN);
+    expectWhole('7');
+  });
+
+  test('one that cannot be ended leaves the release without an outcome', async () => {
+    const base = await four7(8);
+    watch.haltAt = 'replaced webhook';
+    const refuses: typeof kubectl.execute = (command, args, options) =>
+      args.includes('delete') ? Promise.reject(new UserError('forbidden')) : kubectl.execute(command, args, options);
+    await expect(canaried(base, { execute: refuses })).rejects.toThrow(GoingBackFailed);
+  });
+
+  test('those of a deploy that was killed at any call are gone after the next one, whether it has some or fails', async () => {
+    const base = await four7(4);
+    const before = kubectl.state;
+    let kills = 0;
+    for (const [canaries, fails] of [
+      [1, false],
+      [0, true],
+    ] as const) {
+      for (let call = 1; ; call++, kills++) {
+        kubectl.change(() => before);
+        if (!(await killedAt(call, true, { overlay: undefined, base, canaries: 1 }))) break;
+        const broken = fails ? ['downspout-webhook', 'downspout-due'] : [];
+        kubectl.change((state) => ({ ...state, broken }));
+        const next = canaried(base, { canaries, unfinished: [releaseOf(8, base)] });
+        if (fails) await next.catch(() => undefined);
+        else await next;
+        expectWhole(fails ? '7' : '8');
+      }
+    }
+    expect(kills).toBeGreaterThan(40);
+  }, 60_000);
+
+  test.each<[why: string, webhook: string, live: number | null]>([
+    ['a component with one partition', '{ replicas: 1, partitions: 1 }', 7],
+    ['what runs for the first time', '{ replicas: 4, partitions: 4 }', null],
+  ])('%s has none', async (_, webhook, live) => {
+    const base = topologyOf(`{ due: { replicas: 1, partitions: 1 }, webhook: ${webhook} }`);
+    if (live !== null) await deploy(live, { overlay: undefined, base });
+    await canaried(base, { live });
+    expect(kubectl.state.calls.filter((call) => call.includes('-f'))).toEqual([]);
+    expect(releasesOf(MAIN)).toBe('8');
+  });
+
+  test('nor has a release that runs already', async () => {
+    const base = await four7(8);
+    await deploy(7, { overlay: undefined, base, canaries: 1, image: 'downspout:2' });
+    expect(kubectl.state.calls.filter((call) => call.includes('-f'))).toEqual([]);
+  });
+
+  test('`kill` ends those that a deploy has left that was killed', async () => {
+    const base = await four7(8);
+    watch.haltAt = 'replaced webhook';
+    const dies: typeof kubectl.execute = (command, args, options) =>
+      args.includes('delete') ? Promise.reject(new Error('SIGKILL')) : kubectl.execute(command, args, options);
+    await canaried(base, { execute: dies }).catch(() => undefined);
+    expect(releasesOf(CANARY)).toBe('8');
+    await endOnKubernetes('c0ffee', cluster());
+    expect(kubectl.state.deployments).toEqual({});
+  });
+
+  test('their pods are in no selector of the component, have a NetworkPolicy, and are found by figures and by `kill`', async () => {
+    const base = await four7(8);
+    watch.haltAt = 'replaced webhook';
+    await expect(canaried(base, { namespace: 'messages' })).rejects.toThrow(Halted);
+    const text = readFileSync(join(folder, 'manifests', 'canary', 'webhook.yaml'), 'utf8');
+    const [deployment, policy, ...others] = parseAllDocuments(text).map((one) => one.toJS() as object);
+    const own = expect.objectContaining({ 'app.kubernetes.io/component': 'webhook.canary' });
+    expect(others).toEqual([]);
+    expect(deployment).toMatchObject({
+      kind: 'Deployment',
+      metadata: { name: CANARY, labels: expect.objectContaining({ 'downspout/deployment': 'c0ffee' }) },
+      spec: {
+        selector: { matchLabels: own },
+        template: { metadata: { labels: expect.objectContaining(WORKER_LABELS) } },
+      },
+    });
+    expect(deployment).toMatchObject({ spec: { template: { metadata: { labels: own } } } });
+    expect(policy).toMatchObject({ kind: 'NetworkPolicy', spec: { podSelector: { matchLabels: own } } });
   });
 });
 

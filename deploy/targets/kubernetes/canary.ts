@@ -1,0 +1,196 @@
+import { join } from 'node:path';
+import { parseAllDocuments, stringify } from 'yaml';
+import { UserError } from '../../../topology/core/errors';
+import type { TopologySettings } from '../../../topology/settings/topology-settings';
+import { SPOUT } from '../../../topology/streams';
+import { counted } from '../../console/units';
+import type { Guard, Watch } from '../engine';
+import { writeRendering } from '../rendering';
+import { ALL_WORKERS } from './ending';
+import type { Revision } from './going-back';
+import { type Cluster, isUnknownKind, type Kubectl, kubectlOf, ROLLOUT_LIMIT_SECONDS, rolledOut } from './kubectl';
+import { besideCanary, canaryLabels, canaryName, objectName } from './names';
+import type { Manifest } from './patch';
+
+/** On a canary's Deployment: how many workers ran beside which it was made, where some of them had to make room for it. */
+const RAN_BEFORE = 'downspout/ran-before';
+/** On a ScaledObject: KEDA keeps so many workers, and takes none away and adds none. */
+const PAUSED = 'autoscaling.keda.sh/paused-replicas';
+/** A line for each Deployment: its name, and how many workers ran before. */
+const COLUMNS = `-o=jsonpath={range .items[*]}{.metadata.name} {.metadata.annotations.${RAN_BEFORE}}{"\\n"}{end}`;
+
+export interface CanaryOptions extends Cluster {
+  /** Where the manifests were written to. */
+  readonly folder: string;
+  /** The Kustomize folder that is applied. */
+  readonly path: string;
+  readonly release: number;
+  readonly settings: TopologySettings;
+  /** Of each component, so many workers are new and watched before the others follow. */
+  readonly canaries: number;
+  readonly watch: Pick<Watch, 'during'>;
+  /** What the Deployments have run so far. */
+  readonly revisions: ReadonlyMap<string, readonly Revision[]>;
+  /** The cluster has no KEDA, or its objects may not be seen. */
+  readonly withoutKeda: boolean;
+}
+
+/**
+ * Makes workers of the new release beside those that run: a Deployment of its own for each component, because a Deployment has no part
+ * that could be replaced alone. Its pods have labels of their own, so that no other selector takes them.
+ *
+ * No more workers run than there are partitions, or the new ones might own none and nobody could judge them: where there is no room,
+ * as many old ones go as there are new ones, once these are ready, and KEDA adds none meanwhile. A component with one partition has
+ * no canary. One that does not run yet, or runs the release already, needs none.
+ * @returns the components that have canaries
+ * @throws UserError with what `kubectl` says; Halted
+ */
+export async function makeCanaries(stage: readonly string[], options: CanaryOptions): Promise<readonly string[]> {
+  const { folder, path, release, settings, canaries, watch, revisions, report, guard } = options;
+  const kubectl = kubectlOf(options);
+  const made: string[] = [];
+  for (const component of stage) {
+    const name = objectName(component);
+    const runs = revisions.get(name)?.at(-1);
+    if (canaries === 0 || runs === undefined || runs.release === release) continue;
+    const replicas = Number(await kubectl('get', 'deployment', name, '-o=jsonpath={.spec.replicas}'));
+    const partitions = component === SPOUT ? settings.spout.partitions : (settings.bolts[component]?.partitions ?? 1);
+    const count = Math.min(canaries, replicas, partitions - 1);
+    if (count < 1) continue;
+    const stay = Math.min(replicas, partitions - count);
+    const rendered = await kubectl('kustomize', path);
+    const text = canaryOf(rendered, component, count, stay < replicas ? replicas : undefined);
+    const file = `canary/${component}.yaml`;
+    writeRendering(folder, [{ path: file, text }]);
+    await guard.mayGoOn();
+    await kubectl('apply', '-f', join(folder, file));
+    await watch.during((signal) => rolledOut(kubectlOf(options, signal), canaryName(component)));
+    if (stay < replicas) await scale(kubectl, name, stay, options);
+    made.push(component);
+    const who = counted(count, 'new worker runs', 'new workers run');
+    report('rollout', `${canaryName(component)}: ${who} beside ${counted(stay, 'old one', 'old ones')}`);
+  }
+  return made;
+}
+
+/**
+ * Ends canaries, whoever has made them: those of components that were rolled out, or all where a release is taken back or another one
+ * begins. As many old workers run again as before them.
+ * @param rolled of these the Deployments have the release, and as many workers as it says
+ * @returns whether there were any
+ */
+export async function endCanaries(
+  options: Pick<CanaryOptions, 'withoutKeda'> & Cluster,
+  rolled?: readonly string[],
+): Promise<boolean> {
+  const { guard, report, withoutKeda } = options;
+  const kubectl = kubectlOf(options);
+  const there = await canariesThere(kubectl);
+  const meant = rolled === undefined ? there : there.filter(({ name }) => rolled.map(canaryName).includes(name));
+  for (const { name, beside, ranBefore } of meant) {
+    if (ranBefore !== null && (await isThere(kubectl, 'deployment', beside))) {
+      const isScaled = !withoutKeda && (await isThere(kubectl, 'scaledobject', beside));
+      await guard.mayGoOn();
+      if (isScaled) await kubectl('annotate', 'scaledobject', beside, `${PAUSED}-`);
+      // The manifest of the new release has said how many, unless that is KEDA's.
+      if (isScaled || rolled === undefined) await scaleTo(kubectl, beside, ranBefore);
+    }
+    await guard.mayGoOn();
+    // It returns when their pods have ended, which may drain.
+    await kubectl('delete', 'deployment', name, '--cascade=foreground', `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
+    await guard.mayGoOn();
+    await kubectl('delete', 'networkpolicy', name, '--ignore-not-found');
+    report(rolled === undefined ? 'undo' : 'rollout', `${name} is ended`);
+  }
+  return meant.length > 0;
+}
+
+interface Canary {
+  readonly name: string;
+  /** The Deployment beside which it was made. */
+  readonly beside: string;
+  readonly ranBefore: number | null;
+}
+
+async function canariesThere(kubectl: Kubectl): Promise<Canary[]> {
+  const lines = (await kubectl('get', 'deployment', ALL_WORKERS, COLUMNS)).split('\n');
+  return lines.flatMap((line) => {
+    const [, name = '', ranBefore = ''] = /^(\S+) (\d*)$/.exec(line) ?? [];
+    const beside = besideCanary(name);
+    return beside === null ? [] : [{ name, beside, ranBefore: ranBefore === '' ? null : Number(ranBefore) }];
+  });
+}
+
+async function scale(
+  kubectl: Kubectl,
+  name: string,
+  replicas: number,
+  { guard, withoutKeda }: { readonly guard: Guard; readonly withoutKeda: boolean },
+): Promise<void> {
+  const isScaled = !withoutKeda && (await isThere(kubectl, 'scaledobject', name));
+  await guard.mayGoOn();
+  if (isScaled) await kubectl('annotate', 'scaledobject', name, `${PAUSED}=${replicas}`, '--overwrite');
+  await scaleTo(kubectl, name, replicas);
+}
+
+async function scaleTo(kubectl: Kubectl, name: string, replicas: number): Promise<void> {
+  await kubectl('scale', `deployment/${name}`, `--replicas=${replicas}`);
+}
+
+async function isThere(kubectl: Kubectl, kind: 'deployment' | 'scaledobject', name: string): Promise<boolean> {
+  try {
+    return (await kubectl('get', kind, name, '--ignore-not-found', '-o', 'name')).trim() !== '';
+  } catch (error) {
+    if (isUnknownKind(error)) return false;
+    throw error;
+  }
+}
+
+/** A Deployment as far as a canary differs from it. */
+interface WorkersManifest extends Manifest {
+  readonly metadata: { readonly name: string; readonly labels?: Labels; readonly annotations?: Labels };
+  readonly spec: {
+    readonly template: { readonly metadata?: { readonly labels?: Labels } };
+  };
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+/**
+ * The canary of a component, made of what would be applied: the same pods, with the image, the settings and what an overlay changes.
+ * It has a NetworkPolicy of its own, because that of the component does not reach it.
+ * @param rendered every object of the Kustomize folder, as YAML
+ * @param ranBefore is kept where workers make room for it
+ * @throws UserError when the folder has no such component
+ */
+function canaryOf(rendered: string, component: string, count: number, ranBefore: number | undefined): string {
+  const manifests = parseAllDocuments(rendered).flatMap((one) => (one.toJS() as WorkersManifest | null) ?? []);
+  const find = (kind: string) =>
+    manifests.find((one) => one.kind === kind && one.metadata.name === objectName(component));
+  const [deployment, policy] = [find('Deployment'), find('NetworkPolicy')];
+  if (deployment === undefined) throw new UserError(`kubectl kustomize prints no Deployment ${objectName(component)}.`);
+  const own = canaryLabels(component);
+  const renamed = ({ metadata }: WorkersManifest, annotations: Labels) => ({
+    ...metadata,
+    name: canaryName(component),
+    labels: { ...metadata.labels, ...own },
+    annotations: { ...metadata.annotations, ...annotations },
+  });
+  const { template } = deployment.spec;
+  const labels = { ...template.metadata?.labels, ...own };
+  const canary = {
+    ...deployment,
+    metadata: renamed(deployment, ranBefore === undefined ? {} : { [RAN_BEFORE]: String(ranBefore) }),
+    spec: {
+      ...deployment.spec,
+      replicas: count,
+      selector: { matchLabels: own },
+      template: { ...template, metadata: { ...template.metadata, labels } },
+    },
+  };
+  const guarded =
+    policy === undefined
+      ? []
+      : [{ ...policy, metadata: renamed(policy, {}), spec: { ...policy.spec, podSelector: { matchLabels: own } } }];
+  return [canary, ...guarded].map((one) => stringify(one, { lineWidth: 0 })).join('---\n');
+}
