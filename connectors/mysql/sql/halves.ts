@@ -24,7 +24,7 @@ export interface Halved<Row> {
  * 2. *What would refuse every row ends it at once*: a right or a table that is missing, a server that is read-only. An answer that is not
  *    about a value is about rows only if the same statements are taken when they are about none, just before and just after; and space
  *    that no row finds is no matter of rows.
- * @param write writes a part, all of it or nothing, and resolves to how many rows that were
+ * @param write writes a part, all of it or nothing, and resolves to how many rows that were, without those that needed nothing
  * @param check runs the statements of `write` about no row. What it throws is thrown
  * @throws what `write` throws for a lock, for space, or without an answer of the server; parts before may be written
  */
@@ -36,14 +36,14 @@ export async function writeInHalves<Row>(
   const refused: { row: Row; error: unknown }[] = [];
   const parts = rows.length === 0 ? [] : [rows];
   let [written, withoutRoom] = [0, 0];
-  /** Nothing has been taken since the statements about no row were; and anything was at all. */
-  let [isChecked, hasPassed] = [false, false];
+  /** Nothing has been written since the statements about no row were taken. */
+  let isChecked = false;
   for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
     try {
-      written += await write(part);
-      // It may be different for the next one.
-      isChecked = false;
-      hasPassed = true;
+      const count = await write(part);
+      written += count;
+      // It may be different for the next one. Where nothing was to be written, nothing shows that it could be.
+      if (count > 0) isChecked = false;
     } catch (error) {
       if (!isAboutRows(error)) throw error;
       if (!isChecked && !isDataError(error)) {
@@ -54,7 +54,7 @@ export async function writeInHalves<Row>(
       const middle = part.length >> 1;
       if (middle > 0) parts.push(part.slice(middle), part.slice(0, middle));
       else if (row !== undefined) refused.push({ row, error });
-      if (middle > 0 || hasPassed || !isAboutRoom(error)) continue;
+      if (middle > 0 || written > 0 || !isAboutRoom(error)) continue;
       if (++withoutRoom === Math.min(MAX_WITHOUT_ROOM, rows.length)) throw error;
     }
   }

@@ -96,21 +96,20 @@ async function writeBatch(
   bad: (line: number, reason: string) => void,
 ): Promise<void> {
   if (batch.length === 0 || write === null) return;
-  const one = async (part: typeof batch) => {
-    count(part, await write(part.map(({ message }) => message)), counts, bad);
-    return part.length;
-  };
+  const one = async (part: typeof batch) => count(part, await write(part.map(({ message }) => message)), counts, bad);
   // Messages that are there already may be larger than those that replace them, so a batch may be too large all the same.
   const { refused } = await writeInHalves(batch, one, check);
   for (const { row, error } of refused) bad(row.line, reasonOf(error));
 }
 
+/** @returns how many were written: those that were there already show nothing of the others */
 function count(
   batch: readonly { line: number }[],
   answers: readonly ScheduleAnswer[],
   counts: ImportCounts,
   bad: (line: number, reason: string) => void,
-): void {
+): number {
+  const before = counts.scheduled;
   for (const [index, answer] of answers.entries()) {
     const { line } = batch[index] as { line: number };
     const refusal =
@@ -119,6 +118,7 @@ function count(
     else if (answer.result === 'replaced' || (answer.result === 'scheduled' && answer.created)) counts.scheduled += 1;
     else counts.already += 1;
   }
+  return counts.scheduled - before;
 }
 
 /** @returns the message and the bytes of its payload, or what is wrong with it */

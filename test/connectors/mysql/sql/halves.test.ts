@@ -87,6 +87,19 @@ test.each([1142, 1146, 1290])('2. What would refuse every row ends it at once: e
   }
 });
 
+test.each([1114, 1021, 3100])(
+  'nor is space that no row finds (%i) one beside rows that need nothing',
+  async (errno) => {
+    const { tried, write } = server((part) => (part.some((id) => id > 100) ? errno : undefined));
+    const nothing = async (part: readonly number[]) => {
+      await write(part);
+      return 0;
+    };
+    await expect(writeInHalves(ids, nothing, pass)).rejects.toMatchObject({ errno });
+    expect(tried.length).toBeLessThan(30);
+  },
+);
+
 test.each([1114, 1021, 3100])('space that no row finds (%i) ends it too, but not if one finds some', async (errno) => {
   const { tried, write } = server(() => errno);
   await expect(writeInHalves(ids, write, pass)).rejects.toMatchObject({ errno });
