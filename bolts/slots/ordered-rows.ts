@@ -11,7 +11,13 @@ export function isBefore(one: Ordered, other: Ordered): boolean {
   return one.at === other.at ? one.id < other.id : one.at < other.at;
 }
 
-/** Rows that are gone may be in the heap, as many as there are others and so many more. */
+/** A row's place. It outlives the row in the heap, and does not keep its payload in memory. */
+interface Place<Row> extends Ordered {
+  /** Undefined once it is gone. */
+  row: Row | undefined;
+}
+
+/** Places of rows that are gone may be in the heap, as many as there are rows and so many more. */
 const MAX_GONE = 1_000;
 
 /**
@@ -19,44 +25,47 @@ const MAX_GONE = 1_000;
  * look at all the others: one account may have tens of thousands of them.
  */
 export class OrderedRows<Row extends Ordered> {
-  private readonly rows = new Set<Row>();
-  /** Rows that are gone leave it when they come first. */
-  private readonly order = new Heap<Row>(isBefore);
+  private readonly places = new Map<Row, Place<Row>>();
+  /** Places of rows that are gone leave it when they come first. */
+  private readonly order = new Heap<Place<Row>>(isBefore);
 
   get size(): number {
-    return this.rows.size;
+    return this.places.size;
   }
 
   has(row: Row): boolean {
-    return this.rows.has(row);
+    return this.places.has(row);
   }
 
   first(): Row | undefined {
-    for (let row = this.order.peek(); row !== undefined; row = this.order.peek()) {
-      if (this.rows.has(row)) return row;
+    for (let place = this.order.peek(); place !== undefined; place = this.order.peek()) {
+      if (place.row !== undefined) return place.row;
       this.order.pop();
     }
     return undefined;
   }
 
   add(row: Row): void {
-    if (this.rows.has(row)) return;
-    this.rows.add(row);
-    this.order.push(row);
-    if (this.order.size > 2 * this.rows.size + MAX_GONE) this.order.keep((one) => this.rows.has(one));
+    if (this.places.has(row)) return;
+    const place: Place<Row> = { id: row.id, at: row.at, row };
+    this.places.set(row, place);
+    this.order.push(place);
+    if (this.order.size > 2 * this.places.size + MAX_GONE) this.order.keep((one) => one.row !== undefined);
   }
 
   /** @returns whether it was here */
   delete(row: Row): boolean {
-    return this.rows.delete(row);
+    const place = this.places.get(row);
+    if (place === undefined) return false;
+    place.row = undefined;
+    return this.places.delete(row);
   }
 
   /** Takes out so many, in wake order. */
   takeFirst(count: number): Row[] {
     const taken: Row[] = [];
     for (let row = this.first(); row !== undefined && taken.length < count; row = this.first()) {
-      this.order.pop();
-      this.rows.delete(row);
+      this.delete(row);
       taken.push(row);
     }
     return taken;
@@ -64,6 +73,6 @@ export class OrderedRows<Row extends Ordered> {
 
   /** In no order. */
   all(): Iterable<Row> {
-    return this.rows;
+    return this.places.keys();
   }
 }

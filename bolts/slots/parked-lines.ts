@@ -1,12 +1,11 @@
 import { Heap } from '../../topology/core/heap';
 import type { Line, Waiting } from './line';
-import { isBefore } from './ordered-rows';
+import { isBefore, type Ordered } from './ordered-rows';
 import type { Resource } from './resources';
 
-interface Entry<Row extends Waiting> {
+/** A line, at the place of its first row when it was added: the row itself may be gone before the entry. */
+interface Entry<Row extends Waiting> extends Ordered {
   readonly line: Line<Row>;
-  /** Its first row when it was added. */
-  readonly first: Row;
 }
 
 /** Earlier entries of lines may be in the heap, as many as there are lines and so many more. */
@@ -17,7 +16,7 @@ const MAX_EARLIER = 1_000;
  * its first row has changed, a line would have as many of them as it ever had first rows, and each look would go over all.
  */
 export class ParkedLines<Row extends Waiting> {
-  private readonly entries = new Heap<Entry<Row>>((one, other) => isBefore(one.first, other.first));
+  private readonly entries = new Heap<Entry<Row>>(isBefore);
   private readonly last = new Map<Line<Row>, Entry<Row>>();
 
   constructor(private readonly resource: Resource) {}
@@ -31,7 +30,7 @@ export class ParkedLines<Row extends Waiting> {
   push(line: Line<Row>): void {
     const first = line.first();
     if (first === undefined) return;
-    const entry = { line, first };
+    const entry = { line, id: first.id, at: first.at };
     this.last.set(line, entry);
     this.entries.push(entry);
     if (this.entries.size > 2 * this.last.size + MAX_EARLIER) this.entries.keep((one) => this.isLast(one));
@@ -40,11 +39,12 @@ export class ParkedLines<Row extends Waiting> {
   pop(): Line<Row> | undefined {
     for (let entry = this.entries.pop(); entry !== undefined; entry = this.entries.pop()) {
       if (!this.isLast(entry)) continue;
-      const { line, first } = entry;
+      const { line, id, at } = entry;
       this.last.delete(line);
       // It may have been woken otherwise since it was added.
       if (line.parkedOn !== this.resource) continue;
-      if (line.first() === first) return line;
+      const first = line.first();
+      if (first?.id === id && first.at === at) return line;
       // Its first row was taken out.
       this.push(line);
     }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { OrderedRows } from '../../../bolts/slots/ordered-rows';
 
 const ROWS = 20_000;
@@ -62,4 +63,26 @@ test('a row that comes again is there once', () => {
   rows.delete(first);
   rows.add(first);
   expect([rows.size, idsOf(rows.takeFirst(5)), rows.size]).toEqual([2, [1, 2], 0]);
+});
+
+test('a row that is gone is not kept in memory, whatever waits before it', () => {
+  const rows = new OrderedRows<{ readonly id: number; readonly at: number; readonly payload: string }>();
+  const edited = Array.from({ length: 100 }, (_, n) => ({ id: n + 2, at: n + 1, payload: `payload ${n}` }));
+  for (const row of [{ id: 1, at: 0, payload: 'the first' }, ...edited]) rows.add(row);
+  for (const row of edited) rows.delete(row);
+  const kept = inspect(rows, { depth: null, maxArrayLength: null });
+  expect(kept).toContain('the first');
+  expect(kept).not.toContain('payload 99');
+});
+
+test('one that comes and goes does not make them many', () => {
+  const rows = new OrderedRows<Row>();
+  const [first, second] = [new Row(1, 0), new Row(2, 1)];
+  rows.add(first);
+  for (let n = 0; n < ROWS; n++) {
+    rows.add(second);
+    rows.delete(second);
+  }
+  expect(rows.first()).toBe(first);
+  expect(inspect(rows, { depth: null, maxArrayLength: null }).match(/id:/g)?.length).toBeLessThan(2_000);
 });
