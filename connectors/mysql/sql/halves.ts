@@ -8,7 +8,7 @@ import {
   TooMuchAtOnce,
 } from './failures';
 
-/** Rows by themselves for which there was no room, before it is taken for one that no row has. */
+/** Rows by themselves, one after another, for which there was no room, before it is taken for one that no row has. */
 const MAX_WITHOUT_ROOM = 8;
 
 export interface Halved<Row> {
@@ -42,8 +42,11 @@ export async function writeInHalves<Row>(
     try {
       const count = await write(part);
       written += count;
-      // It may be different for the next one. Where nothing was to be written, nothing shows that it could be.
-      if (count > 0) isChecked = false;
+      // Where nothing was to be written, nothing shows that it could be.
+      if (count === 0) continue;
+      // It may be different for the next one.
+      isChecked = false;
+      withoutRoom = 0;
     } catch (error) {
       if (!isAboutRows(error)) throw error;
       if (!isChecked && !isDataError(error)) {
@@ -54,7 +57,7 @@ export async function writeInHalves<Row>(
       const middle = part.length >> 1;
       if (middle > 0) parts.push(part.slice(middle), part.slice(0, middle));
       else if (row !== undefined) refused.push({ row, error });
-      if (middle > 0 || written > 0 || !isAboutRoom(error)) continue;
+      if (middle > 0 || !isAboutRoom(error)) continue;
       if (++withoutRoom === Math.min(MAX_WITHOUT_ROOM, rows.length)) throw error;
     }
   }

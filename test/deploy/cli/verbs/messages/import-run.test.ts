@@ -226,10 +226,10 @@ test('an outage that begins after the first batch ends the import at once, and m
   expect([reasons.size, progress, tries]).toEqual([0, [1_000], 2]);
 });
 
-test('a disk that is full ends it too, whatever lines were there already', async () => {
+test.each([true, false])('a disk that is full ends it too, where lines before it are new: %s', async (created) => {
   const { done, reasons } = run(source(1_000), async (messages) => {
     if (messages.some(({ dueAt }) => (dueAt as number) > Date.UTC(2027, 0, 1) + 500)) throw answer(1114);
-    return messages.map((_, index) => ({ result: 'scheduled', id: index, created: false }));
+    return messages.map((_, index) => ({ result: 'scheduled', id: index, created }));
   });
   await expect(done).rejects.toThrow('answer 1114');
   expect(reasons.size).toBe(0);
