@@ -210,7 +210,8 @@ function numberOf(token: string): number | bigint {
 /** What MySQL keeps exactly: 64 bits, and beyond them what the nearest number of double precision is written as. */
 function isKept(value: bigint): boolean {
   if (value >= MIN_INTEGER && value <= MAX_INTEGER) return true;
-  return significant(String(value)) === significant(String(Number(value)));
+  const nearest = Number(value);
+  return Number.isFinite(nearest) && significant(String(value)) === significant(String(nearest));
 }
 
 /** The integer that is written so, unless it has so many digits that JavaScript writes it with an exponent. */
@@ -230,7 +231,10 @@ function decimalOf(token: string): { readonly sign: string; readonly digits: str
   const [, sign = '', whole = '', fraction = '', exponent = '0'] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(token) ?? [];
   const digits = (whole + fraction).replace(/^0+/, '');
-  const bare = digits.replace(/0+$/, '');
+  // A pattern would look at each run of zeros from each of them.
+  let end = digits.length;
+  while (digits.charAt(end - 1) === '0') end--;
+  const bare = digits.slice(0, end);
   if (bare === '') return { sign: '', digits: '0', exponent: 0 };
   return { sign, digits: bare, exponent: Number(exponent) - fraction.length + digits.length - bare.length };
 }

@@ -100,6 +100,15 @@ describe('parseJson', () => {
     );
   });
 
+  // Half a minute and more, if each zero were looked at from each one before it.
+  it('looks once at each digit of a number that has as many as a payload may', () => {
+    const zeros = '0'.repeat(1_000_000);
+    expect(() => parseJson(`[1${zeros}1]`)).toThrow(/: this number cannot be kept exactly/);
+    expect(() => parseJson(`[0.1${zeros}1]`)).toThrow(/: this number cannot be kept exactly/);
+    expect(parseJson(`[0.1${zeros}]`)).toEqual([0.1]);
+    expect(() => writeJson({ id: 10n ** 30_000n + 1n }, 'payload')).toThrow(/has more than 64 bits/);
+  });
+
   it('shows the beginning only of the path to what it refuses', () => {
     const wrong = { ['a'.repeat(100_000)]: Number.NaN };
     expect(() => writeJson(wrong, 'payload')).toThrow(/^payload\.a{72}: NaN is no number of JSON$/);
