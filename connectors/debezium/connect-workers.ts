@@ -1,7 +1,7 @@
 import { Unavailable } from '../../topology/core/errors';
 import type { Connector } from './connector';
 
-/** What Kafka knows of groups. @throws Unavailable */
+/** What Kafka knows of groups. Each call throws Unavailable. */
 interface Groups {
   /** The groups whose members speak a protocol, as far as the rights go. */
   groups(protocol: string): Promise<readonly string[]>;
@@ -31,12 +31,19 @@ export class ConnectWorkers {
   ) {}
 
   /**
-   * Undefined where it cannot be seen: the group may not be described, or Connect does not answer before its group was found.
-   * @throws Unavailable when Kafka does not answer
+   * Undefined where it cannot be seen: the group may not be described, Kafka does not say, or Connect does not answer before its group
+   * was found. Nothing is thrown for that, because other figures are read beside this one.
    */
   async count(): Promise<number | undefined> {
-    if (this.group === undefined) return this.find();
-    return (await this.kafka.members(this.group)).length;
+    try {
+      const known = this.group === undefined ? undefined : (await this.kafka.members(this.group)).length;
+      if (known !== undefined && known > 0) return known;
+      // A group that nobody is in may have been left for one of another name.
+      return (await this.find()) ?? known;
+    } catch (error) {
+      if (error instanceof Unavailable) return undefined;
+      throw error;
+    }
   }
 
   private async find(): Promise<number | undefined> {

@@ -26,10 +26,15 @@ class World {
     ['connect', ['http://10.0.0.1:8083/', 'http://10.0.0.2:8083/']],
   ]);
   asked = 0;
+  /** What may not be described, or is not answered about. */
+  readonly silent = new Set<string>();
   readonly workers = new ConnectWorkers(
     {
       groups: async (protocol) => (protocol === 'connect' ? [...this.clusters.keys()] : ['a', 'b']),
-      members: async (group) => (this.clusters.get(group) ?? []).map((url) => ({ metadata: metadata(url) })),
+      members: async (group) => {
+        if (this.silent.has(group)) throw new Unavailable(`Kafka does not allow this user DESCRIBE on the group ${group}`);
+        return (this.clusters.get(group) ?? []).map((url) => ({ metadata: metadata(url) }));
+      },
     },
     {
       status: async () => {
@@ -54,7 +59,28 @@ test('one that is missing is seen, also while Connect itself does not answer, an
   expect(await world.workers.count()).toBe(1);
   world.clusters.set('connect', []);
   expect(await world.workers.count()).toBe(0);
+});
+
+test('Connect is asked for no more than the group, which its members do not leave', async () => {
+  const world = new World();
+  await world.workers.count();
+  await world.workers.count();
   expect(world.asked).toBe(1);
+});
+
+test('workers that are a group of another name by now are found again', async () => {
+  const world = new World();
+  await world.workers.count();
+  world.clusters.set('connect', []);
+  world.clusters.set('connect-2', ['http://10.0.0.2:8083/', 'http://10.0.0.3:8083/', 'http://10.0.0.4:8083/']);
+  expect(await world.workers.count()).toBe(3);
+});
+
+test.each([false, true])('what Kafka does not say takes no other figure away, also once the group is known: %s', async (isKnown) => {
+  const world = new World();
+  if (isKnown) await world.workers.count();
+  world.silent.add('connect').add('others');
+  expect(await world.workers.count()).toBeUndefined();
 });
 
 test.each<[why: string, change: (world: World) => void]>([
