@@ -8,6 +8,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
  * Runs a program to its end and returns what it printed on both outputs.
  * @param options.settings what it finds in its environment beside what this process has
  * @param options.signal ends it by SIGTERM
+ * @param options.onlyStdout what it prints on the other output, such as warnings beside what was asked for, is no part of the answer
  * @throws UserError with the command and the last lines of what it printed; the signal's reason
  */
 export function run(
@@ -17,6 +18,7 @@ export function run(
     readonly cwd?: string;
     readonly settings?: Readonly<Record<string, string>>;
     readonly signal?: AbortSignal | undefined;
+    readonly onlyStdout?: boolean;
   } = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -32,7 +34,7 @@ export function run(
       },
       (error, stdout, stderr) => {
         if (error === null) {
-          resolve(stdout + stderr);
+          resolve(options.onlyStdout === true ? stdout : stdout + stderr);
           return;
         }
         if (options.signal?.aborted === true) {

@@ -8,7 +8,15 @@ import type { Guard, Watch } from '../engine';
 import { writeRendering } from '../rendering';
 import { ALL_WORKERS } from './ending';
 import type { Revision } from './going-back';
-import { type Cluster, isUnknownKind, type Kubectl, kubectlOf, ROLLOUT_LIMIT_SECONDS, rolledOut } from './kubectl';
+import {
+  type Cluster,
+  isTimedOut,
+  isUnknownKind,
+  type Kubectl,
+  kubectlOf,
+  ROLLOUT_LIMIT_SECONDS,
+  rolledOut,
+} from './kubectl';
 import { besideCanary, canaryLabels, canaryName, objectName } from './names';
 import type { Manifest } from './patch';
 
@@ -16,8 +24,13 @@ import type { Manifest } from './patch';
 const RAN_BEFORE = 'downspout/ran-before';
 /** On a ScaledObject: KEDA keeps so many workers, and takes none away and adds none. */
 const PAUSED = 'autoscaling.keda.sh/paused-replicas';
-/** A line for each Deployment: its name, and how many workers ran before. */
-const COLUMNS = `-o=jsonpath={range .items[*]}{.metadata.name} {.metadata.annotations.${RAN_BEFORE}}{"\\n"}{end}`;
+/** A line for each Deployment: its name, how many workers ran before, and how long each of its own may take to end. */
+const COLUMNS =
+  `-o=jsonpath={range .items[*]}{.metadata.name} {.metadata.annotations.${RAN_BEFORE}} ` +
+  '{.spec.template.spec.terminationGracePeriodSeconds}{"\\n"}{end}';
+const LINE = /^(\S+) (\d*) (\d*)$/;
+/** Beside the end in good order that Kubernetes waits for: it notices some time later. */
+const END_MARGIN_SECONDS = 60;
 
 export interface CanaryOptions extends Cluster {
   /** Where the manifests were written to. */
@@ -57,6 +70,10 @@ export async function makeCanaries(stage: readonly string[], options: CanaryOpti
     const partitions = component === SPOUT ? settings.spout.partitions : (settings.bolts[component]?.partitions ?? 1);
     const count = Math.min(canaries, replicas, partitions - 1);
     if (count < 1) continue;
+    if (await isThere(kubectl, 'deployment', canaryName(component))) {
+      report('rollout', `${canaryName(component)} of an earlier release still ends, so this one has none`);
+      continue;
+    }
     const stay = Math.min(replicas, partitions - count);
     const rendered = await kubectl('kustomize', path);
     const text = canaryOf(rendered, component, count, stay < replicas ? replicas : undefined);
@@ -87,7 +104,7 @@ export async function endCanaries(
   const kubectl = kubectlOf(options);
   const there = await canariesThere(kubectl);
   const meant = rolled === undefined ? there : there.filter(({ name }) => rolled.map(canaryName).includes(name));
-  for (const { name, beside, ranBefore } of meant) {
+  for (const { name, beside, ranBefore, graceSeconds } of meant) {
     if (ranBefore !== null && (await isThere(kubectl, 'deployment', beside))) {
       const isScaled = !withoutKeda && (await isThere(kubectl, 'scaledobject', beside));
       await guard.mayGoOn();
@@ -96,11 +113,21 @@ export async function endCanaries(
       if (isScaled || rolled === undefined) await scaleTo(kubectl, beside, ranBefore);
     }
     await guard.mayGoOn();
-    // It returns when their pods have ended, which may drain.
-    await kubectl('delete', 'deployment', name, '--cascade=foreground', `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
+    const step = rolled === undefined ? 'undo' : 'rollout';
+    const limitSeconds = Math.max(ROLLOUT_LIMIT_SECONDS, graceSeconds + END_MARGIN_SECONDS);
+    try {
+      // It returns when their pods have ended, which may drain.
+      await kubectl('delete', 'deployment', name, '--cascade=foreground', `--timeout=${limitSeconds}s`);
+      report(step, `${name} is ended`);
+    } catch (error) {
+      // Such as on a node that does not answer.
+      if (!isTimedOut(error)) throw error;
+      report(step, `${name}: a worker that was told to end ${limitSeconds} s ago is waited for no longer`);
+      // Whoever ends it again restores nothing any more.
+      await kubectl('annotate', 'deployment', name, `${RAN_BEFORE}-`);
+    }
     await guard.mayGoOn();
     await kubectl('delete', 'networkpolicy', name, '--ignore-not-found');
-    report(rolled === undefined ? 'undo' : 'rollout', `${name} is ended`);
   }
   return meant.length > 0;
 }
@@ -110,14 +137,16 @@ interface Canary {
   /** The Deployment beside which it was made. */
   readonly beside: string;
   readonly ranBefore: number | null;
+  readonly graceSeconds: number;
 }
 
 async function canariesThere(kubectl: Kubectl): Promise<Canary[]> {
   const lines = (await kubectl('get', 'deployment', ALL_WORKERS, COLUMNS)).split('\n');
   return lines.flatMap((line) => {
-    const [, name = '', ranBefore = ''] = /^(\S+) (\d*)$/.exec(line) ?? [];
+    const [, name = '', ranBefore = '', graceSeconds = ''] = LINE.exec(line) ?? [];
     const beside = besideCanary(name);
-    return beside === null ? [] : [{ name, beside, ranBefore: ranBefore === '' ? null : Number(ranBefore) }];
+    if (beside === null) return [];
+    return [{ name, beside, ranBefore: ranBefore === '' ? null : Number(ranBefore), graceSeconds: Number(graceSeconds) }];
   });
 }
 

@@ -10,7 +10,7 @@ import {
   selectorOf,
   tellCluster,
 } from './kubectl';
-import { DEPLOYMENT_LABEL, WORKER_LABELS } from './names';
+import { besideCanary, DEPLOYMENT_LABEL, WORKER_LABELS } from './names';
 
 export const ALL_WORKERS = `--selector=${selectorOf(WORKER_LABELS)}`;
 
@@ -49,7 +49,9 @@ export async function endOthers(names: readonly string[], release: number, clust
   const kubectl = kubectlOf(cluster);
   try {
     for (const [name, revisions] of await revisionsOf(kubectl, ALL_WORKERS)) {
-      if (names.includes(name) || (revisions.at(-1)?.release ?? null) === null) continue;
+      // Canaries were ended with their stage, as far as they could be.
+      if (names.includes(name) || besideCanary(name) !== null) continue;
+      if ((revisions.at(-1)?.release ?? null) === null) continue;
       await end(kubectl, name, guard);
       report('rollout', `${name} is ended, as the release does not have it`);
     }

@@ -24,7 +24,8 @@ export type Kubectl = (...args: readonly string[]) => Promise<string>;
 /** @param signal ends what runs, and what is waited for */
 export function kubectlOf({ namespace, guard, execute = run }: Cluster, signal: AbortSignal = guard.signal): Kubectl {
   const inNamespace = namespace === undefined ? [] : [`--namespace=${namespace}`];
-  return (...args) => execute('kubectl', [...inNamespace, ...args], { signal });
+  // A cluster that has an API that does not answer, as KEDA's for metrics without any, makes kubectl warn of it beside every answer.
+  return (...args) => execute('kubectl', [...inNamespace, ...args], { signal, onlyStdout: true });
 }
 
 export async function tellCluster(kubectl: Kubectl, report: Cluster['report']): Promise<void> {
@@ -34,6 +35,11 @@ export async function tellCluster(kubectl: Kubectl, report: Cluster['report']): 
 /** Whether `kubectl` has said that the cluster has no objects of such a kind. */
 export function isUnknownKind(error: unknown): boolean {
   return reasonOf(error).includes('have a resource type');
+}
+
+/** Whether `kubectl` has waited for as long as it was to. */
+export function isTimedOut(error: unknown): boolean {
+  return reasonOf(error).includes('timed out waiting for the condition');
 }
 
 /** Returns when the new pods of a Deployment are ready, and the old ones were told to end. */

@@ -1,6 +1,6 @@
 // A double of kubectl: it speaks as much of its command line and output as a deployment needs, and refuses what it does not know. Its cluster is
 // {"deployments": {"name": ["template", …]}, "broken": ["name"], "refused": "kind", "unreachable": false, "drains": 0, "old": [{…}],
-// "kinds": ["kind"], "scaled": ["name"], "paused": {"name": 3}, "replicas": {"name": 4}, "ranBefore": {"name": 4}, "calls": [[…]]}. Kinds are those of what was applied. What is refused hinders nothing else that is applied. A pod that was told to end is seen by so many looks as `drains` says.
+// "kinds": ["kind"], "scaled": ["name"], "paused": {"name": 3}, "stuck": ["name"], "replicas": {"name": 4}, "ranBefore": {"name": 4}, "calls": [[…]]}. Kinds are those of what was applied. What is refused hinders nothing else that is applied. A pod that was told to end is seen by so many looks as `drains` says.
 const { existsSync, readdirSync, readFileSync } = require('node:fs');
 const path = require('node:path');
 const { parse, parseAllDocuments, stringify } = require('yaml');
@@ -150,7 +150,7 @@ function kubectl(all, cluster) {
     const lines = Object.entries(cluster.deployments).flatMap(([owner, history]) =>
       history.map((template, index) => `${owner} ${index + 1} ${argsIn(template)}`),
     );
-    end(0, ['Warning: a warning of the server', ...lines].join('\n'));
+    end(0, lines.join('\n'));
   }
   if (verb === 'get' && what === 'pod') pods(args, cluster);
   if (verb === 'kustomize') kustomize(what);
@@ -165,7 +165,10 @@ function kubectl(all, cluster) {
   }
   if (verb === 'get' && args.at(-1) === '-o=jsonpath={.spec.replicas}') end(0, String(cluster.replicas?.[name] ?? 1));
   if (verb === 'get' && name.startsWith('--selector=')) {
-    const lines = Object.keys(cluster.deployments).map((one) => `${one} ${cluster.ranBefore?.[one] ?? ''}`);
+    const lines = Object.entries(cluster.deployments).map(([one, history]) => {
+      const grace = /"terminationGracePeriodSeconds":(\d+)/.exec(history.at(-1))?.[1] ?? 30;
+      return `${one} ${cluster.ranBefore?.[one] ?? ''} ${grace}`;
+    });
     end(0, lines.join('\n'));
   }
   if (verb === 'get') end(0, cluster.deployments[name] === undefined ? '' : `deployment.apps/${name}`);
@@ -173,6 +176,8 @@ function kubectl(all, cluster) {
   if (verb === 'delete' && what === 'pod') end(0, 'pod deleted');
   if (verb === 'delete' && what !== 'deployment') end(0, '');
   if (verb === 'delete') {
+    // A pod on a node that does not answer: what waits for its end never sees it, and its Deployment stays as long.
+    if (cluster.stuck?.includes(name)) end(1, `error: timed out waiting for the condition on deployments/${name}`);
     const id = /^--selector=.*downspout\/deployment=(\w+)$/.exec(name)?.[1];
     if (name.startsWith('--selector=')) {
       const stays = ([, history]) => id !== undefined && !history.at(-1).includes(`downspout/deployment: ${id}`);
@@ -183,6 +188,11 @@ function kubectl(all, cluster) {
       delete cluster.replicas?.[name];
     }
     end(0, 'deployment.apps deleted');
+  }
+  if (verb === 'annotate' && what === 'deployment') {
+    if (args[3] !== 'downspout/ran-before-') end(1, 'error: annotations');
+    delete cluster.ranBefore?.[name];
+    end(0, `deployment.apps/${name} annotated`);
   }
   if (verb === 'annotate') {
     const [, isSet] =

@@ -30,6 +30,8 @@ interface Cluster {
   replicas?: Record<string, number>;
   /** How many workers KEDA keeps, where it is paused. */
   paused?: Record<string, number>;
+  /** Deployments with a pod on a node that does not answer. */
+  stuck?: string[];
   calls: string[][];
 }
 
@@ -537,6 +539,31 @@ describe('7. Of the components of a stage canaries are made and watched before t
     }
     expect(kills).toBeGreaterThan(40);
   }, 60_000);
+
+  test('they may take as long to end as a worker of theirs', async () => {
+    const base = topologyOf('{ due: {}, webhook: { replicas: 4, partitions: 8, timeout: 20min } }');
+    await deploy(7, { overlay: undefined, base });
+    await canaried(base);
+    const limits = kubectl.state.calls.map((call) => /--timeout=(\d+)s$/.exec(call.join(' '))?.[1] ?? '0');
+    const [ended = -1] = kubectl.state.calls.flatMap((call, at) => (call[0] === 'delete' && call[2] === CANARY ? [at] : []));
+    expect(Number(limits[ended])).toBeGreaterThan(20 * 60);
+  });
+
+  test('one on a node that does not answer is waited for no longer, and stops neither this release nor the next one', async () => {
+    const base = await four7(4);
+    kubectl.change((state) => ({ ...state, stuck: [CANARY] }));
+    await canaried(base);
+    expect(releasesOf(MAIN)).toBe('8');
+    expect(kubectl.state.paused).toEqual({});
+    expect(steps).toContainEqual(expect.stringMatching(/--canary: a worker that was told to end \d+ s ago is waited for no longer$/));
+    // What ran before is restored once: the component may have been scaled since.
+    kubectl.change((state) => ({ ...state, replicas: { ...state.replicas, [MAIN]: 3 } }));
+    let nowMs = 0;
+    const clock = { monotonic: () => nowMs, sleep: async (ms: number) => void (nowMs += ms) };
+    await deploy(9, { overlay: undefined, base, live: 8, canaries: 1, clock });
+    expect([releasesOf(MAIN), releasesOf(CANARY), kubectl.state.replicas?.[MAIN]]).toEqual(['9', '8', 3]);
+    expect(steps).toContain(`rollout: ${CANARY} of an earlier release still ends, so this one has none`);
+  });
 
   test.each<[why: string, webhook: string, live: number | null]>([
     ['a component with one partition', '{ replicas: 1, partitions: 1 }', 7],
