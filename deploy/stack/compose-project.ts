@@ -3,7 +3,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../topology/core/errors';
 import { packageRoot } from '../../topology/settings/package';
-import { type StackState, StackStateFile } from './stack-state';
+import { newClusterId, type StackState, StackStateFile } from './stack-state';
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -14,6 +14,8 @@ const HASH_DIGITS = 8;
 const HEAD = '# The stack, described once.';
 /** What Compose takes. */
 const NAME = /^[a-z0-9][a-z0-9_-]*$/;
+/** How Kafka writes 16 bytes. */
+const CLUSTER_ID = /^[\w-]{22}$/;
 
 /** What others need to know of a stack in Docker so that their `docker compose` is about the same containers. */
 export interface StackInDocker {
@@ -58,6 +60,19 @@ export function projectOf({ project }: StackState, { COMPOSE_PROJECT_NAME: named
 
 /** What docker-compose.yml refuses to be without: the id of its Kafka. */
 export const CLUSTER_ID_VARIABLE = 'KAFKA_CLUSTER_ID';
+
+/**
+ * The id of the Kafka of a stack that begins: the one that was given, because volumes that were made by hand, or whose `.downspout` is
+ * lost, hold it and no Kafka starts on them with another one.
+ * @throws UserError when it is none: it would be kept
+ */
+export function newCluster({ [CLUSTER_ID_VARIABLE]: given }: Variables): string {
+  if (given === undefined || given === '') return newClusterId();
+  if (CLUSTER_ID.test(given)) return given;
+  throw new UserError(
+    `${CLUSTER_ID_VARIABLE} is ${given}, which is no id of a Kafka: 22 letters, digits, - and _. Unset it, and one is drawn.`,
+  );
+}
 
 /** The variables of docker-compose.yml for a stack that was started, with its Kafka's id and the ports that it was given. */
 export function variablesOf({ ports, clusterId }: StackState, variables: Variables): Variables {

@@ -4,7 +4,7 @@ import { systemClock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
 import { packageRoot } from '../../topology/settings/package';
 import { ComposeFile, HA_VARIABLES } from './compose-file';
-import { newProject, projectOf, variablesOf } from './compose-project';
+import { newCluster, newProject, projectOf, variablesOf } from './compose-project';
 import { run } from './host/commands';
 import { PortReservations } from './host/port-reservations';
 import { joinMembers } from './members';
@@ -114,6 +114,7 @@ export class ComposeStack implements Stack {
     return (
       this.state.read() ?? {
         ...newState('compose', variables['MYSQL_ROOT_PASSWORD'] ?? DEFAULT_ROOT_PASSWORD),
+        clusterId: newCluster(variables),
         project: newProject(dirname(folder), variables),
       }
     );

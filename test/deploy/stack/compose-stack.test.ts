@@ -152,6 +152,16 @@ describe('ComposeStack', () => {
     expect(idIn()).not.toBe(own);
   });
 
+  it('begins with the id that is given, because volumes that are there already hold it, and keeps that', async () => {
+    const made = 'ZG93bnNwb3V0LXN0YWNrLQ';
+    await stack({ KAFKA_CLUSTER_ID: made }).up(silent);
+    expect(state()).toMatchObject({ clusterId: made });
+    await stack({ KAFKA_CLUSTER_ID: 'AAAAAAAAAAAAAAAAAAAAAA' }).up(silent);
+    expect(environment).toContain(`KAFKA_CLUSTER_ID='${made}'\n`);
+    const other = stack({ KAFKA_CLUSTER_ID: "mine'" }, false, folderOf('other'));
+    await expect(other.up(silent)).rejects.toThrow(/KAFKA_CLUSTER_ID is mine', which is no id of a Kafka/);
+  });
+
   it('goes on with the id that every Kafka had when it was started before each had its own', async () => {
     await stack().up(silent);
     const { clusterId: _own, ...before } = state();
