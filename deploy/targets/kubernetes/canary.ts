@@ -146,7 +146,9 @@ async function canariesThere(kubectl: Kubectl): Promise<Canary[]> {
     const [, name = '', ranBefore = '', graceSeconds = ''] = LINE.exec(line) ?? [];
     const beside = besideCanary(name);
     if (beside === null) return [];
-    return [{ name, beside, ranBefore: ranBefore === '' ? null : Number(ranBefore), graceSeconds: Number(graceSeconds) }];
+    return [
+      { name, beside, ranBefore: ranBefore === '' ? null : Number(ranBefore), graceSeconds: Number(graceSeconds) },
+    ];
   });
 }
 

@@ -32,7 +32,8 @@ class World {
     {
       groups: async (protocol) => (protocol === 'connect' ? [...this.clusters.keys()] : ['a', 'b']),
       members: async (group) => {
-        if (this.silent.has(group)) throw new Unavailable(`Kafka does not allow this user DESCRIBE on the group ${group}`);
+        if (this.silent.has(group))
+          throw new Unavailable(`Kafka does not allow this user DESCRIBE on the group ${group}`);
         return (this.clusters.get(group) ?? []).map((url) => ({ metadata: metadata(url) }));
       },
     },
@@ -76,12 +77,15 @@ test('workers that are a group of another name by now are found again', async ()
   expect(await world.workers.count()).toBe(3);
 });
 
-test.each([false, true])('what Kafka does not say takes no other figure away, also once the group is known: %s', async (isKnown) => {
-  const world = new World();
-  if (isKnown) await world.workers.count();
-  world.silent.add('connect').add('others');
-  expect(await world.workers.count()).toBeUndefined();
-});
+test.each([false, true])(
+  'what Kafka does not say takes no other figure away, also once the group is known: %s',
+  async (isKnown) => {
+    const world = new World();
+    if (isKnown) await world.workers.count();
+    world.silent.add('connect').add('others');
+    expect(await world.workers.count()).toBeUndefined();
+  },
+);
 
 test.each<[why: string, change: (world: World) => void]>([
   ['Connect does not answer', (world) => (world.status = new Unavailable('away'))],

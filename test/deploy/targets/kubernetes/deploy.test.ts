@@ -545,7 +545,9 @@ describe('7. Of the components of a stage canaries are made and watched before t
     await deploy(7, { overlay: undefined, base });
     await canaried(base);
     const limits = kubectl.state.calls.map((call) => /--timeout=(\d+)s$/.exec(call.join(' '))?.[1] ?? '0');
-    const [ended = -1] = kubectl.state.calls.flatMap((call, at) => (call[0] === 'delete' && call[2] === CANARY ? [at] : []));
+    const [ended = -1] = kubectl.state.calls.flatMap((call, at) =>
+      call[0] === 'delete' && call[2] === CANARY ? [at] : [],
+    );
     expect(Number(limits[ended])).toBeGreaterThan(20 * 60);
   });
 
@@ -555,7 +557,9 @@ describe('7. Of the components of a stage canaries are made and watched before t
     await canaried(base);
     expect(releasesOf(MAIN)).toBe('8');
     expect(kubectl.state.paused).toEqual({});
-    expect(steps).toContainEqual(expect.stringMatching(/--canary: a worker that was told to end \d+ s ago is waited for no longer$/));
+    expect(steps).toContainEqual(
+      expect.stringMatching(/--canary: a worker that was told to end \d+ s ago is waited for no longer$/),
+    );
     // What ran before is restored once: the component may have been scaled since.
     kubectl.change((state) => ({ ...state, replicas: { ...state.replicas, [MAIN]: 3 } }));
     let nowMs = 0;
