@@ -4,7 +4,7 @@ import { UserError } from '../../../topology/core/errors';
 import type { TopologySettings } from '../../../topology/settings/topology-settings';
 import { SPOUT } from '../../../topology/streams';
 import { counted } from '../../console/units';
-import type { Guard, Watch } from '../engine';
+import type { Watch } from '../engine';
 import { writeRendering } from '../rendering';
 import { ALL_WORKERS } from './ending';
 import type { Revision } from './going-back';
@@ -22,13 +22,17 @@ import type { Manifest } from './patch';
 
 /** On a canary's Deployment: how many workers ran beside which it was made, where some of them had to make room for it. */
 const RAN_BEFORE = 'downspout/ran-before';
+/** On it too, where KEDA is paused meanwhile: so many workers it kept before, because somebody else has paused it, or that it ran. */
+const KEDA_BEFORE = 'downspout/keda-before';
+const KEDA_RAN = 'runs';
 /** On a ScaledObject: KEDA keeps so many workers, and takes none away and adds none. */
 const PAUSED = 'autoscaling.keda.sh/paused-replicas';
-/** A line for each Deployment: its name, how many workers ran before, and how long each of its own may take to end. */
+/** A line for each Deployment: its name, what was before, and how long each of its workers may take to end. */
 const COLUMNS =
-  `-o=jsonpath={range .items[*]}{.metadata.name} {.metadata.annotations.${RAN_BEFORE}} ` +
+  `-o=jsonpath={range .items[*]}{.metadata.name} {.metadata.annotations.${RAN_BEFORE}} {.metadata.annotations.${KEDA_BEFORE}} ` +
   '{.spec.template.spec.terminationGracePeriodSeconds}{"\\n"}{end}';
-const LINE = /^(\S+) (\d*) (\d*)$/;
+const LINE = /^(\S+) (\d*) (runs|\d*) (\d*)$/;
+const SCALED = `-o=jsonpath={.metadata.name} {.metadata.annotations.${PAUSED.replaceAll('.', '\\.')}}`;
 /** Beside the end in good order that Kubernetes waits for: it notices some time later. */
 const END_MARGIN_SECONDS = 60;
 
@@ -76,13 +80,19 @@ export async function makeCanaries(stage: readonly string[], options: CanaryOpti
     }
     const stay = Math.min(replicas, partitions - count);
     const rendered = await kubectl('kustomize', path);
-    const text = canaryOf(rendered, component, count, stay < replicas ? replicas : undefined);
+    const kedaBefore = stay < replicas && !options.withoutKeda ? await kedaOf(kubectl, name) : null;
+    const text = canaryOf(rendered, component, count, {
+      ...(stay < replicas ? { [RAN_BEFORE]: String(replicas) } : {}),
+      ...(kedaBefore === null ? {} : { [KEDA_BEFORE]: kedaBefore }),
+    });
     const file = `canary/${component}.yaml`;
     writeRendering(folder, [{ path: file, text }]);
     await guard.mayGoOn();
     await kubectl('apply', '-f', join(folder, file));
     await watch.during((signal) => rolledOut(kubectlOf(options, signal), canaryName(component)));
-    if (stay < replicas) await scale(kubectl, name, stay, options);
+    await guard.mayGoOn();
+    if (kedaBefore !== null) await pause(kubectl, name, stay);
+    if (stay < replicas) await scaleTo(kubectl, name, stay);
     made.push(component);
     const who = counted(count, 'new worker runs', 'new workers run');
     report('rollout', `${canaryName(component)}: ${who} beside ${counted(stay, 'old one', 'old ones')}`);
@@ -104,13 +114,15 @@ export async function endCanaries(
   const kubectl = kubectlOf(options);
   const there = await canariesThere(kubectl);
   const meant = rolled === undefined ? there : there.filter(({ name }) => rolled.map(canaryName).includes(name));
-  for (const { name, beside, ranBefore, graceSeconds } of meant) {
+  for (const { name, beside, ranBefore, kedaBefore, graceSeconds } of meant) {
     if (ranBefore !== null && (await isThere(kubectl, 'deployment', beside))) {
-      const isScaled = !withoutKeda && (await isThere(kubectl, 'scaledobject', beside));
+      // It was paused also where this release does without it.
+      const isScaled = (kedaBefore !== null || !withoutKeda) && (await isThere(kubectl, 'scaledobject', beside));
       await guard.mayGoOn();
-      if (isScaled) await kubectl('annotate', 'scaledobject', beside, `${PAUSED}-`);
+      if (isScaled && kedaBefore !== null)
+        await pause(kubectl, beside, kedaBefore === KEDA_RAN ? null : Number(kedaBefore));
       // The manifest of the new release has said how many, unless that is KEDA's.
-      if (isScaled || rolled === undefined) await scaleTo(kubectl, beside, ranBefore);
+      if ((isScaled && !withoutKeda) || rolled === undefined) await scaleTo(kubectl, beside, ranBefore);
     }
     await guard.mayGoOn();
     const step = rolled === undefined ? 'undo' : 'rollout';
@@ -137,31 +149,37 @@ interface Canary {
   /** The Deployment beside which it was made. */
   readonly beside: string;
   readonly ranBefore: number | null;
+  readonly kedaBefore: string | null;
   readonly graceSeconds: number;
 }
 
 async function canariesThere(kubectl: Kubectl): Promise<Canary[]> {
   const lines = (await kubectl('get', 'deployment', ALL_WORKERS, COLUMNS)).split('\n');
   return lines.flatMap((line) => {
-    const [, name = '', ranBefore = '', graceSeconds = ''] = LINE.exec(line) ?? [];
+    const [, name = '', ranBefore = '', kedaBefore = '', graceSeconds = ''] = LINE.exec(line) ?? [];
     const beside = besideCanary(name);
     if (beside === null) return [];
-    return [
-      { name, beside, ranBefore: ranBefore === '' ? null : Number(ranBefore), graceSeconds: Number(graceSeconds) },
-    ];
+    const before = { ranBefore: ranBefore === '' ? null : Number(ranBefore), kedaBefore: kedaBefore || null };
+    return [{ name, beside, ...before, graceSeconds: Number(graceSeconds) }];
   });
 }
 
-async function scale(
-  kubectl: Kubectl,
-  name: string,
-  replicas: number,
-  { guard, withoutKeda }: { readonly guard: Guard; readonly withoutKeda: boolean },
-): Promise<void> {
-  const isScaled = !withoutKeda && (await isThere(kubectl, 'scaledobject', name));
-  await guard.mayGoOn();
-  if (isScaled) await kubectl('annotate', 'scaledobject', name, `${PAUSED}=${replicas}`, '--overwrite');
-  await scaleTo(kubectl, name, replicas);
+/** What KEDA is to be set back to, where it scales a Deployment; null where it does not. */
+async function kedaOf(kubectl: Kubectl, name: string): Promise<string | null> {
+  try {
+    const said = await kubectl('get', 'scaledobject', name, '--ignore-not-found', SCALED);
+    const [, paused] = /^\S+ (\d*)$/.exec(said.trimStart()) ?? [];
+    return paused === undefined ? null : paused || KEDA_RAN;
+  } catch (error) {
+    if (isUnknownKind(error)) return null;
+    throw error;
+  }
+}
+
+/** @param replicas that KEDA keeps; null: it scales as it likes */
+async function pause(kubectl: Kubectl, name: string, replicas: number | null): Promise<void> {
+  const change = replicas === null ? [`${PAUSED}-`] : [`${PAUSED}=${replicas}`, '--overwrite'];
+  await kubectl('annotate', 'scaledobject', name, ...change);
 }
 
 async function scaleTo(kubectl: Kubectl, name: string, replicas: number): Promise<void> {
@@ -191,10 +209,10 @@ type Labels = Readonly<Record<string, string>>;
  * The canary of a component, made of what would be applied: the same pods, with the image, the settings and what an overlay changes.
  * It has a NetworkPolicy of its own, because that of the component does not reach it.
  * @param rendered every object of the Kustomize folder, as YAML
- * @param ranBefore is kept where workers make room for it
+ * @param before what is to be set back when it ends
  * @throws UserError when the folder has no such component
  */
-function canaryOf(rendered: string, component: string, count: number, ranBefore: number | undefined): string {
+function canaryOf(rendered: string, component: string, count: number, before: Labels): string {
   const manifests = parseAllDocuments(rendered).flatMap((one) => (one.toJS() as WorkersManifest | null) ?? []);
   const find = (kind: string) =>
     manifests.find((one) => one.kind === kind && one.metadata.name === objectName(component));
@@ -211,7 +229,7 @@ function canaryOf(rendered: string, component: string, count: number, ranBefore:
   const labels = { ...template.metadata?.labels, ...own };
   const canary = {
     ...deployment,
-    metadata: renamed(deployment, ranBefore === undefined ? {} : { [RAN_BEFORE]: String(ranBefore) }),
+    metadata: renamed(deployment, before),
     spec: {
       ...deployment.spec,
       replicas: count,

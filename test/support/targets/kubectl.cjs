@@ -1,6 +1,6 @@
 // A double of kubectl: it speaks as much of its command line and output as a deployment needs, and refuses what it does not know. Its cluster is
 // {"deployments": {"name": ["template", …]}, "broken": ["name"], "refused": "kind", "unreachable": false, "drains": 0, "old": [{…}],
-// "kinds": ["kind"], "scaled": ["name"], "paused": {"name": 3}, "stuck": ["name"], "replicas": {"name": 4}, "ranBefore": {"name": 4}, "calls": [[…]]}. Kinds are those of what was applied. What is refused hinders nothing else that is applied. A pod that was told to end is seen by so many looks as `drains` says.
+// "kinds": ["kind"], "scaled": ["name"], "paused": {"name": 3}, "stuck": ["name"], "replicas": {"name": 4}, "ranBefore": {"name": 4}, "kedaBefore": {"name": "runs"}, "calls": [[…]]}. Kinds are those of what was applied. What is refused hinders nothing else that is applied. A pod that was told to end is seen by so many looks as `drains` says.
 const { existsSync, readdirSync, readFileSync } = require('node:fs');
 const path = require('node:path');
 const { parse, parseAllDocuments, stringify } = require('yaml');
@@ -72,6 +72,8 @@ function deployed({ metadata: { name, annotations }, spec: { replicas } }, templ
   cluster.replicas = { ...cluster.replicas, [name]: replicas ?? cluster.replicas?.[name] ?? 1 };
   const ranBefore = annotations?.['downspout/ran-before'];
   if (ranBefore !== undefined) cluster.ranBefore = { ...cluster.ranBefore, [name]: ranBefore };
+  const kedaBefore = annotations?.['downspout/keda-before'];
+  if (kedaBefore !== undefined) cluster.kedaBefore = { ...cluster.kedaBefore, [name]: kedaBefore };
   const before = cluster.deployments[name]?.at(-1);
   const line = before === undefined ? 'created' : before === template ? 'unchanged' : 'configured';
   if (line !== 'unchanged') change(cluster, name, template);
@@ -156,7 +158,9 @@ function kubectl(all, cluster) {
   if (verb === 'kustomize') kustomize(what);
   if (verb === 'get' && what === 'scaledobject' && !name.startsWith('--')) {
     if (cluster.refused?.toLowerCase() === what) end(1, `error: the server doesn't have a resource type "${what}"`);
-    end(0, cluster.scaled?.includes(name) ? `scaledobject.keda.sh/${name}` : '');
+    if (!cluster.scaled?.includes(name)) end(0, '');
+    if (args.at(-1).includes('paused-replicas')) end(0, `${name} ${cluster.paused?.[name] ?? ''}`);
+    end(0, `scaledobject.keda.sh/${name}`);
   }
   if (verb === 'get' && ['scaledobject', 'podmonitor'].includes(what)) {
     if (cluster.refused?.toLowerCase() === what) end(1, `error: the server doesn't have a resource type "${what}"`);
@@ -167,7 +171,7 @@ function kubectl(all, cluster) {
   if (verb === 'get' && name.startsWith('--selector=')) {
     const lines = Object.entries(cluster.deployments).map(([one, history]) => {
       const grace = /"terminationGracePeriodSeconds":(\d+)/.exec(history.at(-1))?.[1] ?? 30;
-      return `${one} ${cluster.ranBefore?.[one] ?? ''} ${grace}`;
+      return `${one} ${cluster.ranBefore?.[one] ?? ''} ${cluster.kedaBefore?.[one] ?? ''} ${grace}`;
     });
     end(0, lines.join('\n'));
   }
@@ -185,6 +189,7 @@ function kubectl(all, cluster) {
     } else {
       delete cluster.deployments[name];
       delete cluster.ranBefore?.[name];
+      delete cluster.kedaBefore?.[name];
       delete cluster.replicas?.[name];
     }
     end(0, 'deployment.apps deleted');

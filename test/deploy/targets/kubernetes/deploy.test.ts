@@ -503,6 +503,29 @@ describe('7. Of the components of a stage canaries are made and watched before t
     expect(steps.slice(-2)).toEqual(['undo: halted: 30 % of the attempts fail', `undo: ${CANARY} is ended`]);
   });
 
+  test('and where somebody has paused it, it stays paused as it was', async () => {
+    const base = await four7(4);
+    kubectl.change((state) => ({ ...state, paused: { [MAIN]: 4 } }));
+    const seen = whileWatched();
+    await canaried(base);
+    expect(seen).toMatchObject([{ workers: 3, paused: 3 }]);
+    expect([kubectl.state.paused, kubectl.state.replicas?.[MAIN]]).toEqual([{ [MAIN]: 4 }, 4]);
+  });
+
+  test('a deploy without KEDA, after one that was killed while it was paused, does not leave it so', async () => {
+    const base = await four7(4);
+    watch.haltAt = 'replaced webhook';
+    const dies: typeof kubectl.execute = (command, args, options) =>
+      args.some((arg) => arg.endsWith('/paused-replicas-'))
+        ? Promise.reject(new Error('SIGKILL'))
+        : kubectl.execute(command, args, options);
+    await canaried(base, { execute: dies }).catch(() => undefined);
+    expect(kubectl.state.paused).toEqual({ [MAIN]: 3 });
+    watch.haltAt = null;
+    await canaried(base, { without: ['keda'], unfinished: [releaseOf(8, base)] });
+    expectWhole('8');
+  });
+
   test('one that does not become ready fails the release', async () => {
     const base = await four7(4);
     kubectl.change((state) => ({ ...state, broken: [CANARY] }));
@@ -544,11 +567,8 @@ describe('7. Of the components of a stage canaries are made and watched before t
     const base = topologyOf('{ due: {}, webhook: { replicas: 4, partitions: 8, timeout: 20min } }');
     await deploy(7, { overlay: undefined, base });
     await canaried(base);
-    const limits = kubectl.state.calls.map((call) => /--timeout=(\d+)s$/.exec(call.join(' '))?.[1] ?? '0');
-    const [ended = -1] = kubectl.state.calls.flatMap((call, at) =>
-      call[0] === 'delete' && call[2] === CANARY ? [at] : [],
-    );
-    expect(Number(limits[ended])).toBeGreaterThan(20 * 60);
+    const ended = kubectl.state.calls.find(([verb, _kind, name]) => verb === 'delete' && name === CANARY);
+    expect(Number(/--timeout=(\d+)s$/.exec(ended?.at(-1) ?? '')?.[1])).toBeGreaterThan(20 * 60);
   });
 
   test('one on a node that does not answer is waited for no longer, and stops neither this release nor the next one', async () => {
