@@ -114,16 +114,18 @@ export async function endCanaries(
   const kubectl = kubectlOf(options);
   const there = await canariesThere(kubectl);
   const meant = rolled === undefined ? there : there.filter(({ name }) => rolled.map(canaryName).includes(name));
-  for (const { name, beside, ranBefore, kedaBefore, graceSeconds } of meant) {
-    if (ranBefore !== null && (await isThere(kubectl, 'deployment', beside))) {
-      // It was paused also where this release does without it.
-      const isScaled = (kedaBefore !== null || !withoutKeda) && (await isThere(kubectl, 'scaledobject', beside));
-      await guard.mayGoOn();
-      if (isScaled && kedaBefore !== null)
-        await pause(kubectl, beside, kedaBefore === KEDA_RAN ? null : Number(kedaBefore));
-      // The manifest of the new release has said how many, unless that is KEDA's.
-      if ((isScaled && !withoutKeda) || rolled === undefined) await scaleTo(kubectl, beside, ranBefore);
-    }
+  // Of all of them first, because a worker may take long to end.
+  for (const { beside, ranBefore, kedaBefore } of meant) {
+    if (ranBefore === null || !(await isThere(kubectl, 'deployment', beside))) continue;
+    // It was paused also where this release does without it.
+    const isScaled = (kedaBefore !== null || !withoutKeda) && (await isThere(kubectl, 'scaledobject', beside));
+    await guard.mayGoOn();
+    if (isScaled && kedaBefore !== null)
+      await pause(kubectl, beside, kedaBefore === KEDA_RAN ? null : Number(kedaBefore));
+    // The manifest of the new release has said how many, unless that is KEDA's.
+    if ((isScaled && !withoutKeda) || rolled === undefined) await scaleTo(kubectl, beside, ranBefore);
+  }
+  for (const { name, graceSeconds } of meant) {
     await guard.mayGoOn();
     const step = rolled === undefined ? 'undo' : 'rollout';
     const limitSeconds = Math.max(ROLLOUT_LIMIT_SECONDS, graceSeconds + END_MARGIN_SECONDS);

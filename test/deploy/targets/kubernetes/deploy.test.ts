@@ -503,6 +503,19 @@ describe('7. Of the components of a stage canaries are made and watched before t
     expect(steps.slice(-2)).toEqual(['undo: halted: 30 % of the attempts fail', `undo: ${CANARY} is ended`]);
   });
 
+  test('and no component waits with fewer workers for the canary of another one to end', async () => {
+    const base = topologyOf('{ due: {}, webhook: { replicas: 4, partitions: 4 }, x: { replicas: 4, partitions: 4 } }');
+    await deploy(7, { overlay: undefined, base });
+    kubectl.change((state) => ({ ...state, calls: [], replicas: { 'downspout-webhook': 4, 'downspout-x': 4 } }));
+    await canaried(base);
+    const calls = kubectl.state.calls.map((call) => call.join(' '));
+    const ended = calls.findIndex((call) => call.startsWith('delete deployment'));
+    const restored = calls
+      .slice(0, ended)
+      .filter((call) => /^annotate scaledobject .*paused-replicas-$|^scale .*=4$/.test(call));
+    expect(restored).toHaveLength(4);
+  });
+
   test('and where somebody has paused it, it stays paused as it was', async () => {
     const base = await four7(4);
     kubectl.change((state) => ({ ...state, paused: { [MAIN]: 4 } }));
