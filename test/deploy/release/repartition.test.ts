@@ -305,6 +305,22 @@ test('what waits where no worker runs is not waited for, once nobody has come fo
   expect(clock.monotonic()).toBeGreaterThanOrEqual(10_000);
 });
 
+test('what is said not to have changed is the stream that was to grow, because others of the deploy may have grown before it', async () => {
+  group.waiting = 100;
+  const repartition = new Repartition({ ...common(), settings, kafka, lock, report: () => undefined });
+  const changes = { component: 'due', stream: 'schedule-changes', from: 4, to: 8 };
+  const growing = repartition.growChanges(
+    changes,
+    async () => undefined,
+    async () => undefined,
+  );
+  expect(await over(growing)).toMatchObject({
+    message: expect.stringMatching(
+      /^webhook was not drained within 90 s\..* schedule-changes has the partitions that it had/,
+    ),
+  });
+});
+
 test("no account's messages overtake each other: workers that are cut off from the database come back to what waits", async () => {
   group.workers = 0;
   living = 1;
@@ -312,7 +328,7 @@ test("no account's messages overtake each other: workers that are cut off from t
   expect(await grow()).toMatchObject({
     name: 'UserError',
     message: expect.stringMatching(
-      /^webhook was not drained within 90 s\..* Its stream has the partitions that it had, sends go on, and so does the release that runs\. Deploy again/,
+      /^webhook was not drained within 90 s\..* due\.webhook has the partitions that it had, sends go on, and so does the release that runs\. Deploy again/,
     ),
   });
   expect(group.log).not.toContain('added');
