@@ -100,8 +100,8 @@ function nodeOf(
   }
   whole.setHeader('From', [{ ...from }]);
   whole.setHeader('To', mailboxesOf(to));
-  if (cc.length > 0) both.setHeader('Cc', mailboxesOf(cc));
-  if (replyTo !== undefined) both.setHeader('Reply-To', mailboxesOf(replyTo));
+  if (cc.length > 0) whole.setHeader('Cc', mailboxesOf(cc));
+  if (replyTo !== undefined) whole.setHeader('Reply-To', mailboxesOf(replyTo));
   whole.setHeader('Subject', subject.trim());
   whole.setHeader('Message-ID', `<${key}@${domain}>`);
   whole.setHeader('Date', new Date(dueAt));

@@ -83,6 +83,24 @@ describe('attachments', () => {
     ]);
   });
 
+  test('leave all headers of a mail where they are without attachments', async () => {
+    await start();
+    const others = {
+      html: '<p>a</p>',
+      to: 'Ann <ann@example.org>',
+      cc: ['Bob <bob@example.org>'],
+      replyTo: 'help@example.org',
+      headers: { 'X-A': 'b' },
+    };
+    expect(await send([{ url: host.url('/a.pdf') }], {}, others)).toMatchObject({ kind: 'delivered' });
+    expect(await world.send({ text: 'a', ...others })).toMatchObject({ kind: 'delivered' });
+    const [attaching, plain] = world.server.posts().map(({ headers }) =>
+      Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('content-'))),
+    );
+    expect(attaching).toEqual(plain);
+    expect(attaching).toMatchObject({ cc: 'Bob <bob@example.org>', 'reply-to': 'help@example.org' });
+  });
+
   test('of several megabytes are the same in each attempt', async () => {
     await start();
     const bytes = randomBytes(3 * MIB + 1);
