@@ -139,7 +139,8 @@ export function withoutInterimAnswers<S extends Socket>(socket: S): S {
     return write(...given);
   }) as S['write'];
   socket.destroy = (error) => {
-    if (error && interim.status > 0) begunBefore.set(error, interim.status);
+    // One that ends several connections, as when a pool is closed, says nothing of the answers on any of them.
+    if (error && !socket.destroyed) begunBefore.set(error, begunBefore.has(error) ? 0 : interim.status);
     return destroy(error);
   };
   socket.push = (chunk: Buffer | null) => {

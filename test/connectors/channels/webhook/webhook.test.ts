@@ -413,6 +413,25 @@ describe('a request that was not written whole is tried again; one that was and 
   });
 });
 
+test('a channel that is closed while a request is out takes no answer of another connection for its own', async () => {
+  let slow: (() => void) | undefined;
+  const isThere = new Promise<void>((resolve) => {
+    slow = resolve;
+  });
+  const odd = await rawServer((socket) => {
+    socket.on('data', (sent) => {
+      if (sent.includes('quick')) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+      else slow?.();
+    });
+  });
+  const through = channel({ perOrigin: 2 });
+  const hanging = send(through, odd.url, { key: 'slow' });
+  await isThere;
+  expect(await send(through, odd.url, { key: 'quick' })).toMatchObject({ kind: 'delivered' });
+  await through.close();
+  expect(await hanging).toMatchObject({ kind: 'unknown' });
+});
+
 describe('mayStart is asked in the tick of the write:', () => {
   test('says no: nothing is written, and the connection stays usable', async () => {
     const through = channel({ perOrigin: 1 });
