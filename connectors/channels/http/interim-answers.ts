@@ -13,6 +13,8 @@ const PROTOCOL = [LETTER_H, 84, 84, 80, 47];
 const END = Buffer.from('\r\n\r\n');
 /** Twice, because undici counts names and values, and this whole lines. */
 const MAX_HEAD_BYTES = 2 * MAX_ANSWER_HEAD_BYTES;
+/** Of empty lines before a head. They are kept, and looked at again with each piece that comes, so beyond it nothing is left out. */
+const MAX_EMPTY_BYTES = 1_024;
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -59,7 +61,7 @@ export class InterimAnswers {
         if (!(isWhole ? INTERIM : STATUS_LINE).test(begins + BEGINNING.slice(begins.length)))
           return this.finalFrom(bytes, at);
         if (!isWhole) {
-          if (at > MAX_HEAD_BYTES) return undefined;
+          if (at > MAX_EMPTY_BYTES) return this.finalFrom(bytes, at);
           this.kept = bytes;
           return NOTHING;
         }

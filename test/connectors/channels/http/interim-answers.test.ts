@@ -95,3 +95,11 @@ test('A head without end is given up, in one piece or in many', () => {
   const taken = Array.from({ length: 300 }, (_, n) => interim.take(Buffer.from(n === 0 ? 'HTTP/1.1 103 x\r\n' : line)));
   expect(taken).toContain(undefined);
 });
+
+test('Empty lines without end are not kept, in one piece or in many', () => {
+  const interim = new InterimAnswers();
+  const taken = Array.from({ length: 2_000 }, () => interim.take(Buffer.from('\r\n')) as Buffer);
+  expect(Buffer.concat(taken)).toHaveLength(4_000);
+  expect(interim.rest).toHaveLength(0);
+  expect(left(new InterimAnswers(), ['\r\n'.repeat(2_000)])).toHaveLength(4_000);
+});
