@@ -22,6 +22,8 @@ const MAX_NAME = 253;
 const MAX_LABEL = 63;
 /** As many as are asked one after the other; resolv.conf(5) knows three. */
 const MAX_SERVERS = 4;
+/** How long a server that was silent where another one answered is asked after the others. */
+const SILENT_MS = 5_000;
 /** A server that is there says that it cannot or will not answer for this name; another one may. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set([SERVFAIL, REFUSED, NOTIMP, FORMERR]);
 
@@ -39,14 +41,19 @@ export type AddressFamily = 4 | 6;
 /**
  * Asks the servers for the addresses of both families, or of one. A server that answers with an error is followed by the next one, as
  * one that is silent is: node's resolver takes such an error for the answer of all.
+ *
+ * The machine's order counts: a server that answers with an error is asked first for the next name all the same. Whoever owns a name
+ * decides which servers fail for it, and the next one may not know the names of this machine's network.
  */
 export class AddressQuery {
-  /** One for each server. The one that answered last is first. */
+  /** One for each server, in the machine's order. */
   private resolvers: readonly Resolver[];
+  /** Until when a server is asked after the others, monotonic milliseconds. */
+  private readonly silentUntil = new WeakMap<Resolver, number>();
 
   /** @param server `address:port` of the resolver; those of the machine unless given */
   constructor(
-    private readonly clock: Pick<Clock, 'after'>,
+    private readonly clock: Pick<Clock, 'after' | 'monotonic'>,
     private readonly limitMs: number,
     private readonly server: string | undefined,
     private readonly family?: AddressFamily,
@@ -80,14 +87,17 @@ export class AddressQuery {
   /** @throws what a server said, if one said anything; else why the last one did not */
   private async familyOf(name: string, family: AddressFamily): Promise<Records> {
     let failure: unknown;
-    for (const resolver of this.resolvers) {
+    const silent: Resolver[] = [];
+    for (const resolver of this.inTurn()) {
       const asked = family === 4 ? resolver.resolve4(name, { ttl: true }) : resolver.resolve6(name, { ttl: true });
       try {
         const found = await orNothing(asked);
-        this.prefer(resolver);
+        const until = this.clock.monotonic() + SILENT_MS;
+        for (const one of silent) this.silentUntil.set(one, until);
         return found;
       } catch (error) {
         if (codeOf(error) === CANCELLED) throw error;
+        if (!isRefusal(error)) silent.push(resolver);
         failure = isRefusal(failure) ? failure : error;
       }
     }
@@ -109,9 +119,10 @@ export class AddressQuery {
     return [];
   }
 
-  private prefer(answered: Resolver): void {
-    const at = this.resolvers.indexOf(answered);
-    if (at > 0) this.resolvers = [answered, ...this.resolvers.toSpliced(at, 1)];
+  private inTurn(): readonly Resolver[] {
+    const now = this.clock.monotonic();
+    const isSilent = (resolver: Resolver) => (this.silentUntil.get(resolver) ?? now) > now;
+    return [...this.resolvers.filter((one) => !isSilent(one)), ...this.resolvers.filter(isSilent)];
   }
 
   private newResolvers(): readonly Resolver[] {

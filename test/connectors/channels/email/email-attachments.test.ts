@@ -94,9 +94,11 @@ describe('attachments', () => {
     };
     expect(await send([{ url: host.url('/a.pdf') }], {}, others)).toMatchObject({ kind: 'delivered' });
     expect(await world.send({ text: 'a', ...others })).toMatchObject({ kind: 'delivered' });
-    const [attaching, plain] = world.server.posts().map(({ headers }) =>
-      Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('content-'))),
-    );
+    const [attaching, plain] = world.server
+      .posts()
+      .map(({ headers }) =>
+        Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('content-'))),
+      );
     expect(attaching).toEqual(plain);
     expect(attaching).toMatchObject({ cc: 'Bob <bob@example.org>', 'reply-to': 'help@example.org' });
   });

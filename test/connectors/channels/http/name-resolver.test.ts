@@ -208,8 +208,27 @@ describe('servers that answer with an error are followed by the next one, as for
       second.names.set(name, ['203.0.113.7']);
       expect(await names.resolve(name, 'shop')).toEqual(at('203.0.113.7'));
     }
-    // The one that answered last is asked first.
-    expect(new Set(server.asked)).toEqual(new Set(['a.test']));
+    // It said so of the name, and is asked first for the next one.
+    expect(new Set(server.asked)).toEqual(new Set(['a.test', 'b.test']));
+  });
+
+  test('a name that the first one cannot tell keeps no other name from it', async () => {
+    const names = resolver({ servers: [server, second] });
+    server.names.set('odd.test', 'failure').set('inside.test', ['10.0.0.7']);
+    second.names.set('odd.test', ['203.0.113.7']).set('inside.test', []);
+    expect(await names.resolve('odd.test', 'other')).toEqual(at('203.0.113.7'));
+    expect(await names.resolve('inside.test', 'shop')).toEqual(at('10.0.0.7'));
+  });
+
+  test('one that was silent is asked after the others for a while, and then first again', async () => {
+    const names = resolver({ servers: [server, second], limitMs: LIMIT_FOR_TWO_MS });
+    for (const name of ['a.test', 'b.test', 'c.test']) second.names.set(name, ['203.0.113.7']);
+    await names.resolve('a.test', 'shop');
+    await names.resolve('b.test', 'shop');
+    expect(server.asked).not.toContain('b.test');
+    now = 6_000;
+    await names.resolve('c.test', 'shop');
+    expect(server.asked).toContain('c.test');
   });
 
   test('the first one is silent, and so is the second one later', async () => {
