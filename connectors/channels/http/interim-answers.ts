@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-/** As long as the head of a final answer may be: some servers send very many cookies, or long policies. */
+/** As long as the head of an answer may be, interim or final: some servers send very many cookies, or long policies. */
 export const MAX_ANSWER_HEAD_BYTES = 128 * 1024;
 const BEGINNING = 'HTTP/1.1 100 ';
 /** 101 is none: after it the connection speaks another protocol (RFC 9110, section 15.2.2). */
@@ -11,10 +11,10 @@ const [LF, CR, BLANK, ZERO, ONE, NINE, LETTER_H] = [10, 13, 32, 48, 49, 57, 72];
 /** `HTTP/`. */
 const PROTOCOL = [LETTER_H, 84, 84, 80, 47];
 const END = Buffer.from('\r\n\r\n');
-/** Twice, because undici counts names and values, and this whole lines. */
-const MAX_HEAD_BYTES = 2 * MAX_ANSWER_HEAD_BYTES;
 /** Of empty lines before a head. They are kept, and looked at again with each piece that comes, so beyond it nothing is left out. */
 const MAX_EMPTY_BYTES = 1_024;
+/** What each line counts for besides, while a head is not there whole: undici keeps names and values apart, each for a hundred bytes. */
+const LINE_BYTES = 32;
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -22,7 +22,7 @@ const NOTHING = Buffer.alloc(0);
  * nobody asked, and may ignore them (RFC 9110, section 15.2).
  */
 export class InterimAnswers {
-  private state: 'before_head' | 'in_interim' | 'final' = 'before_head';
+  private state: 'before_head' | 'in_interim' | 'in_final' | 'final' = 'before_head';
   /** Before a head: too little of it to know what it is. In one: what may be the beginning of its end. */
   private kept: Buffer = NOTHING;
   private headBytes = 0;
@@ -30,8 +30,9 @@ export class InterimAnswers {
 
   /** A request was written: an answer begins, unless one has begun already. */
   expect(): void {
-    if (this.state !== 'final') return;
+    if (this.state !== 'final' && this.state !== 'in_final') return;
     this.state = 'before_head';
+    this.kept = NOTHING;
     this.begun = 0;
   }
 
@@ -45,9 +46,10 @@ export class InterimAnswers {
     return this.state === 'before_head' ? this.kept : NOTHING;
   }
 
-  /** What is left of the next bytes that came; undefined when an interim answer has a head without end. */
+  /** What is left of the next bytes that came; undefined when an answer has a head without end. */
   take(chunk: Buffer): Buffer | undefined {
     if (this.state === 'final') return chunk;
+    if (this.state === 'in_final') return this.inFinal(chunk, 0);
     // Nearly all that comes, told by few bytes.
     if (this.state === 'before_head' && this.kept.length === 0 && isFinal(chunk)) return this.finalFrom(chunk, 0);
     let bytes: Buffer = this.kept.length === 0 ? chunk : Buffer.concat([this.kept, chunk]);
@@ -72,7 +74,7 @@ export class InterimAnswers {
       const end = bytes.indexOf(END);
       const kept = end === -1 ? bytes.subarray(Math.max(0, bytes.length - END.length + 1)) : NOTHING;
       this.headBytes += end === -1 ? bytes.length - kept.length : end;
-      if (this.headBytes > MAX_HEAD_BYTES) return undefined;
+      if (this.headBytes > MAX_ANSWER_HEAD_BYTES) return undefined;
       if (end === -1) {
         this.kept = kept;
         return NOTHING;
@@ -82,9 +84,21 @@ export class InterimAnswers {
     }
   }
 
-  private finalFrom(bytes: Buffer, at: number): Buffer {
-    this.state = 'final';
+  private finalFrom(bytes: Buffer, at: number): Buffer | undefined {
     this.begun = statusIn(bytes, at);
+    this.state = this.begun > 0 ? 'in_final' : 'final';
+    this.headBytes = 0;
+    return this.begun > 0 ? this.inFinal(bytes, at) : bytes;
+  }
+
+  /** undici counts names and values only, so of the shortest lines it would take four times as much, and keep each apart. */
+  private inFinal(bytes: Buffer, at: number): Buffer | undefined {
+    const head = this.kept.length === 0 ? bytes.subarray(at) : Buffer.concat([this.kept, bytes]);
+    const end = head.indexOf(END);
+    this.headBytes += end === -1 ? bytes.length - at + LINE_BYTES * linesIn(bytes) : end;
+    if (this.headBytes > MAX_ANSWER_HEAD_BYTES) return undefined;
+    if (end !== -1) this.state = 'final';
+    this.kept = end === -1 ? head.subarray(Math.max(0, head.length - END.length + 1)) : NOTHING;
     return bytes;
   }
 }
@@ -107,6 +121,12 @@ function statusIn(bytes: Buffer, at: number): number {
     status = 10 * status + byte - ZERO;
   }
   return status;
+}
+
+function linesIn(bytes: Buffer): number {
+  let lines = 0;
+  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) lines++;
+  return lines;
 }
 
 /** Servers put empty lines before a head, and parsers skip them (RFC 9112, section 2.2). @returns their bytes */
@@ -152,7 +172,7 @@ export function withoutInterimAnswers<S extends Socket>(socket: S): S {
     }
     const rest = interim.take(chunk);
     if (rest === undefined) {
-      socket.destroy(new Error(`an interim answer has a head of more than ${MAX_HEAD_BYTES} bytes`));
+      socket.destroy(new Error('an answer has a head that is too long'));
       return false;
     }
     return rest.length === 0 || push(rest);

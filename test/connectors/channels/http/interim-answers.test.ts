@@ -103,3 +103,23 @@ test('Empty lines without end are not kept, in one piece or in many', () => {
   expect(interim.rest).toHaveLength(0);
   expect(left(new InterimAnswers(), ['\r\n'.repeat(2_000)])).toHaveLength(4_000);
 });
+
+test('The head of an answer is given up where it is too long, in one piece or in many, and its body is not', () => {
+  const lines = 'a:\r\n'.repeat(40_000);
+  expect(new InterimAnswers().take(Buffer.from(`HTTP/1.1 200 OK\r\n${lines}`))).toBeUndefined();
+  const interim = new InterimAnswers();
+  const pieces = ['HTTP/1.1 200 OK\r\n', ...(lines.match(/[^]{1,1000}/g) ?? [])];
+  const taken = pieces.map((piece) => interim.take(Buffer.from(piece)));
+  // Short lines take far more room than they have bytes.
+  expect(taken.indexOf(undefined)).toBeLessThan(20);
+  expect(taken).toContain(undefined);
+  expect(interim.status).toBe(200);
+  for (const head of [
+    ['HTTP/1.1 200 OK\r\n\r\n'],
+    ['HTTP/1.1 200 OK\r\n', '\r', '\n'],
+    ['HTTP/1.1 200 OK\r\na: b\r', '\n\r', '\n'],
+  ]) {
+    const other = new InterimAnswers();
+    expect(left(other, [...head, lines])).toBe(head.join('') + lines);
+  }
+});
