@@ -125,7 +125,8 @@ export function batteryWorld(
   let sending = '';
   let onWrite: (() => void) | undefined;
   const spy = jest.spyOn(Socket.prototype, 'write').mockImplementation(function (this: Socket, ...given: unknown[]) {
-    if ((battery.message ?? /^POST /).test(String(given[0]))) {
+    // What is sent before the battery begins opens what it needs, as a session.
+    if (sending !== '' && (battery.message ?? /^POST /).test(String(given[0]))) {
       written.push(sending);
       onWrite?.();
     }

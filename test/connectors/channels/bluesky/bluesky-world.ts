@@ -19,9 +19,7 @@ export function openBluesky(options: Partial<FakeBlueskyOptions> = {}, clock = s
 /** The world of the battery. Keys are those of attempts whose posts were written; logins are none. */
 export async function blueskyWorld(): Promise<ChannelWorld> {
   const world = await openBluesky();
-  // So that the one request of an attempt is the post.
-  await world.send({ text: 'the first' });
-  return batteryWorld(world, {
+  const battery = batteryWorld(world, {
     payload: (text) => ({ text }),
     refused: { text: 'a', replyTo: `at://${HANDLE}/app.bsky.feed.post/2222222222222` },
     bad: [
@@ -32,4 +30,7 @@ export async function blueskyWorld(): Promise<ChannelWorld> {
     ],
     secrets: [PASSWORD, 'access-token-1', 'refresh-token-1'],
   });
+  // So that the one request of an attempt is the post. A connection keeps the way to write that it was opened with.
+  await world.send({ text: 'the first' });
+  return battery;
 }
