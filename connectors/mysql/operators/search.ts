@@ -4,7 +4,7 @@ import { shortJson } from '../../../topology/core/short-json';
 import { type MessageId, type MessageState, messageStates } from '../../../topology/message';
 import { checkAccount, checkText, checkTime, type Time } from '../client/input';
 import { NEEDS_PERSON } from '../schema/doubt';
-import { ALL_LATE, LATE } from '../schema/late-rows';
+import { LATE, SKIPPED } from '../schema/late-rows';
 import { integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 import { channelsIn } from './channel-names';
@@ -150,7 +150,8 @@ async function idsOfPerson(
 /** Rows that an index has together, though not in the order of their ids. */
 interface Together {
   readonly index: 'dedupe' | 'suspended_by_due' | 'late_by_due';
-  readonly where: string;
+  /** One lookup each: of `IN` for a column that is mostly NULL the optimizer makes a scan of the whole index. */
+  readonly where: readonly string[];
 }
 
 /** What of the filter may select few rows. */
@@ -158,19 +159,20 @@ function fewRows({ state, isLate, channel, account }: MessageFilter): Together[]
   const ofAccount = account === undefined ? '' : `account=${text(checkAccount(account))}`;
   const ofChannel = channel === undefined ? '' : ` AND channel=${text(checkText('channel', channel, 32))}`;
   const of = `${ofChannel}${ofAccount === '' ? '' : ` AND ${ofAccount}`}`;
-  const late = state === 'late' ? LATE : isLate === true ? ALL_LATE : undefined;
+  const late = state === 'late' ? [LATE] : isLate === true ? [LATE, SKIPPED] : [];
   return [
-    ...(state === 'suspended' ? [{ index: 'suspended_by_due' as const, where: `suspended=1${of}` }] : []),
-    ...(late === undefined ? [] : [{ index: 'late_by_due' as const, where: `${late}${of}` }]),
-    ...(ofAccount === '' ? [] : [{ index: 'dedupe' as const, where: ofAccount }]),
+    ...(state === 'suspended' ? [{ index: 'suspended_by_due' as const, where: [`suspended=1${of}`] }] : []),
+    ...(late.length === 0 ? [] : [{ index: 'late_by_due' as const, where: late.map((kind) => `${kind}${of}`) }]),
+    ...(ofAccount === '' ? [] : [{ index: 'dedupe' as const, where: [ofAccount] }]),
   ];
 }
 
 /** In descending order; one more than MAX_IDS when there are too many. */
 async function idsOf(sql: Sql, { index, where }: Together): Promise<MessageId[]> {
-  const rows = await sql.rows<[number]>(
-    `SELECT id FROM scheduled_messages FORCE INDEX (${index}) WHERE ${where} LIMIT ${MAX_IDS + 1}`,
+  const each = where.map(
+    (one) => `(SELECT id FROM scheduled_messages FORCE INDEX (${index}) WHERE ${one} LIMIT ${MAX_IDS + 1})`,
   );
+  const rows = await sql.rows<[number]>(`${each.join(' UNION ALL ')} LIMIT ${MAX_IDS + 1}`);
   return rows.map(([id]) => id).toSorted((a, b) => b - a);
 }
 

@@ -168,6 +168,27 @@ describe('many messages', () => {
     expect(own).toMatchObject({ next: null, isFull: true, messages: [{ id: oldest?.[0] }] });
   });
 
+  test.each([
+    [{ isLate: true }],
+    [{ isLate: true, channel: 'webhook', account: 'shop' }],
+    [{ state: 'late' as const }],
+    [{ state: 'suspended' as const }],
+    [{ state: 'uncertain' as const }],
+  ])('list: what few messages are, or none, is found without a look at the others: %j', async (filter) => {
+    await admin.rows('ANALYZE TABLE scheduled_messages');
+    const single = Pool.open(required(world.environment, 'DATABASE_URL'), { clock: systemClock, size: 1 });
+    const reads = async () => {
+      const handlers = await single.rows<[string, string]>("SHOW SESSION STATUS LIKE 'Handler_read%'");
+      return handlers.reduce((sum, [, count]) => sum + Number(count), 0);
+    };
+    const before = await reads();
+    const page = await new Operations(single).list(filter, { limit: 5 });
+    const after = await reads();
+    await single.close();
+    expect(page).toMatchObject({ next: null, isFull: true, messages: [] });
+    expect(after - before).toBeLessThan(1_000);
+  });
+
   test('redrive by filter: counted with a sample, then changed in small transactions with rests', async () => {
     await admin.run(
       "UPDATE scheduled_messages SET state='failed', attempts=9, last_error='HTTP 503' ORDER BY id LIMIT 450",
