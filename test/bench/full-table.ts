@@ -5,6 +5,11 @@ import { systemClock } from '../../topology/core/clock';
 /** Rows of one statement: as many as the five digits of its numbers make. */
 const PIECE = 100_000;
 const CONNECTIONS = 3;
+/** Enough for the indexes of ten million rows, so that no page of them is read again for each row. */
+const FILLING_POOL_BYTES = 4 * 1024 ** 3;
+/** What the server has of its pool's size as pages. */
+const POOL_SIZES_DIFFER = 0.1;
+const RESIZED_AGAIN_MS = 500;
 const ACCOUNTS = 5_000;
 /** What a spout reads of one shard at once. */
 const CROWD_PAGE_ROWS = 2_000;
@@ -39,6 +44,17 @@ export class FullTable {
 
   constructor(adminUrl: string) {
     this.pool = createPool({ uri: adminUrl, connectionLimit: CONNECTIONS, supportBigNumbers: true });
+  }
+
+  /** Lends the server memory while it is filled. Afterwards it has what it was started with, and little of the rows in it. */
+  async whileFilling(fill: () => Promise<void>): Promise<void> {
+    const [[row]] = await this.pool.query<RowDataPacket[]>('SELECT @@GLOBAL.innodb_buffer_pool_size AS bytes');
+    await this.resizePool(Math.max(FILLING_POOL_BYTES, Number(row?.['bytes'])));
+    try {
+      await fill();
+    } finally {
+      await this.resizePool(Number(row?.['bytes']));
+    }
   }
 
   /** Adds rows that are due over the thirty days that begin in a year. */
@@ -123,6 +139,19 @@ export class FullTable {
       }
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, writer));
+  }
+
+  /** Resolves when the server has done it, which it does beside its work. */
+  private async resizePool(bytes: number): Promise<void> {
+    await this.pool.query('SET GLOBAL innodb_buffer_pool_size = ?', [bytes]);
+    for (;;) {
+      const [[row]] = await this.pool.query<RowDataPacket[]>(
+        `SELECT VARIABLE_VALUE * @@innodb_page_size AS bytes FROM performance_schema.global_status
+           WHERE VARIABLE_NAME = 'Innodb_buffer_pool_pages_total'`,
+      );
+      if (Math.abs(Number(row?.['bytes']) / bytes - 1) < POOL_SIZES_DIFFER) return;
+      await systemClock.sleep(RESIZED_AGAIN_MS);
+    }
   }
 
   private async unlogged(statement: string): Promise<void> {

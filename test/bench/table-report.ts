@@ -44,7 +44,7 @@ export function printTable(report: TableReport, json: boolean): boolean {
     const lines = [
       `spout, peak memory: ${empty} beside an empty table, ${full} beside the full one`,
       `${formatCount(report.insertedPerSecond)} rows/s were inserted meanwhile`,
-      `of verbs ${formatCount(report.startMs)} ms are left out, which the program needs to start`,
+      `verbs are measured from their first connection to their end: what they take besides, ${formatCount(report.startMs)} ms, is left out`,
       ...missed.map((one) => `MISSED: ${one}`),
     ];
     return `${table}\n\n${lines.join('\n')}`;

@@ -1,5 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import type { TableFigure, TableReport } from './table';
 import { keepsBound, missedOf, printTable } from './table-report';
+import { TimedVerb } from './timed-verb';
 
 const figure: TableFigure = { name: 'status', ms: [900, 1_000], mostMs: 1_000, note: '' };
 
@@ -48,8 +52,35 @@ test('what is missed is printed and fails the run, and what is left out is said'
     write.mockRestore();
   }
   const [first, second, third] = written;
-  expect(first).toContain('of verbs 700 ms are left out, which the program needs to start');
+  expect(first).toContain('what they take besides, 700 ms, is left out');
   expect(first).not.toContain('MISSED');
   expect(second).toContain('MISSED: fewer than 3,000 rows/s');
   expect(third).toMatch(/status .*MISSED/);
+});
+
+/** A program that loads for a while, asks and ends when it is answered. */
+const ASKS = `
+  const until = performance.now() + 200;
+  while (performance.now() < until);
+  require('node:net').connect(Number(process.argv[1]), '127.0.0.1').on('close', () => process.exit()).resume();
+`;
+
+test('of a verb counts what goes by from its first connection on', async () => {
+  const verb = new TimedVerb();
+  const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const begun = performance.now();
+    const child = spawn(process.execPath, ['-e', ASKS, String(port)], { env: { ...process.env, ...verb.environment } });
+    await once(child, 'close');
+    const whole = performance.now() - begun;
+    const asked = verb.read();
+    expect(asked).toBeGreaterThan(0);
+    expect(whole - asked).toBeGreaterThanOrEqual(200);
+    expect(() => verb.read()).toThrow('ENOENT');
+  } finally {
+    server.close();
+    verb.close();
+  }
 });
