@@ -42,8 +42,11 @@ interface Page {
   readonly searchedTo: MessageId | null;
 }
 
-/** A step of this many rows takes some 10 ms, and holds no lock. */
+/** A step of this many rows takes some 10 ms, and holds no lock; ten times as long where each of them comes from the disk. */
 const ROWS_PER_STEP = 10_000;
+/** Of the first step, because most pages are full after it. Each step looks at so many times the rows of the one before. */
+const FIRST_STEP_ROWS = 250;
+const STEP_GROWS = 4;
 /** Channels that are looked into one by one; with more of them all messages are searched. */
 const MAX_CHANNELS = 100;
 /** An account with more messages than this, or more suspended ones, are searched by id like everything else. */
@@ -61,12 +64,14 @@ const MAX_IDS = 5_000;
 export async function* search(sql: Sql, filter: MessageFilter, before?: MessageId): AsyncGenerator<Found> {
   const condition = conditionOf(filter);
   const next = await stepper(sql, filter);
+  let rows = FIRST_STEP_ROWS;
   for (let from = before ?? Number.MAX_SAFE_INTEGER; ; ) {
-    const step = await next(from);
+    const step = await next(from, rows);
     const seen = step.where === null ? [] : await matching(sql, `${step.where} AND ${condition}`);
     yield { seen, searchedTo: step.to };
     if (step.to === null) return;
     from = step.to;
+    rows = Math.min(ROWS_PER_STEP, rows * STEP_GROWS);
   }
 }
 
@@ -96,34 +101,33 @@ interface Step {
   readonly to: MessageId | null;
 }
 
-async function stepper(sql: Sql, filter: MessageFilter): Promise<(before: MessageId) => Promise<Step>> {
+type Stepper = (before: MessageId, most: number) => Promise<Step>;
+
+async function stepper(sql: Sql, filter: MessageFilter): Promise<Stepper> {
   const needsPerson = filter.state === undefined ? undefined : NEEDS_PERSON[filter.state];
   if (needsPerson !== undefined) {
     const all = () => channelsIn(sql, 'needs_person', `needs_person=${needsPerson}`, MAX_CHANNELS);
     const { names, more } = filter.channel === undefined ? await all() : { names: [filter.channel], more: false };
-    if (!more) return (before) => stepOfIds(before, (id) => idsOfPerson(sql, needsPerson, names, id));
+    if (!more) return (before, most) => stepOfIds(most, () => idsOfPerson(sql, needsPerson, names, before, most));
   }
   for (const rows of fewRows(filter)) {
     const ids = await idsOf(sql, rows);
     if (ids.length <= MAX_IDS) {
-      return (before) => stepOfIds(before, async (id) => ids.filter((one) => one < id).slice(0, ROWS_PER_STEP));
+      return (before, most) => stepOfIds(most, async () => ids.filter((one) => one < before).slice(0, most));
     }
   }
-  return (before) => stepOfRange(sql, before);
+  return (before, most) => stepOfRange(sql, before, most);
 }
 
-async function stepOfIds(
-  before: MessageId,
-  idsBefore: (before: MessageId) => Promise<readonly MessageId[]>,
-): Promise<Step> {
-  const ids = await idsBefore(before);
-  const to = ids.length < ROWS_PER_STEP ? null : (ids.at(-1) ?? null);
+async function stepOfIds(most: number, first: () => Promise<readonly MessageId[]>): Promise<Step> {
+  const ids = await first();
+  const to = ids.length < most ? null : (ids.at(-1) ?? null);
   return { where: ids.length === 0 ? null : `id IN ${list(ids, integer)}`, to };
 }
 
-async function stepOfRange(sql: Sql, before: MessageId): Promise<Step> {
+async function stepOfRange(sql: Sql, before: MessageId, most: number): Promise<Step> {
   const [row] = await sql.rows<[number]>(
-    `SELECT id FROM scheduled_messages FORCE INDEX (PRIMARY) WHERE id < ${integer(before)} ORDER BY id DESC LIMIT 1 OFFSET ${ROWS_PER_STEP - 1}`,
+    `SELECT id FROM scheduled_messages FORCE INDEX (PRIMARY) WHERE id < ${integer(before)} ORDER BY id DESC LIMIT 1 OFFSET ${most - 1}`,
   );
   const to = row?.[0] ?? null;
   return { where: `id < ${integer(before)}${to === null ? '' : ` AND id >= ${integer(to)}`}`, to };
@@ -135,16 +139,17 @@ async function idsOfPerson(
   needsPerson: number,
   channels: readonly string[],
   before: MessageId,
+  most: number,
 ): Promise<MessageId[]> {
   if (channels.length === 0) return [];
   const ofChannel = (channel: string) =>
     `(SELECT id FROM scheduled_messages FORCE INDEX (needs_person) WHERE needs_person=${needsPerson} ` +
-    `AND channel=${text(channel)} AND id < ${integer(before)} ORDER BY id DESC LIMIT ${ROWS_PER_STEP})`;
+    `AND channel=${text(channel)} AND id < ${integer(before)} ORDER BY id DESC LIMIT ${most})`;
   const rows = await sql.rows<[number]>(channels.map(ofChannel).join(' UNION ALL '));
   return rows
     .map(([id]) => id)
     .toSorted((a, b) => b - a)
-    .slice(0, ROWS_PER_STEP);
+    .slice(0, most);
 }
 
 /** Rows that an index has together, though not in the order of their ids. */
