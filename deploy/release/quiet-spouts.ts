@@ -70,28 +70,30 @@ export async function untilHeard(options: WaitOptions): Promise<void> {
 }
 
 /**
- * Waits until every spout has read the pause, and what it was appending is in Kafka.
+ * Waits until every spout has read the pauses, and what it was appending is in Kafka.
  * @throws SpoutIsSilent when one may be dead; UserError when one does not say so in time
  */
-export async function untilQuiet(options: WaitOptions, channel: string): Promise<void> {
+export async function untilQuiet(options: WaitOptions, channels: readonly string[]): Promise<void> {
   const { pool, clock, signal } = options;
   const since = await pool.use(databaseNow);
   const begunMs = clock.monotonic();
   // One that begins to emit after this, because it has just got partitions, has read the pause.
   await clock.sleep(Math.max(0, begunMs + PAUSES_KNOWN_MS - clock.monotonic()), signal);
   signal.throwIfAborted();
-  while ((await pool.use((sql) => emittingSpouts(sql, channel, since, CUT_OFF_MS))) > 0) {
-    signal.throwIfAborted();
-    const isSilent = (await pool.use((sql) => silentSpouts(sql, since, CUT_OFF_MS))) > 0;
-    if (isSilent && clock.monotonic() > begunMs + SILENT_LIMIT_MS) {
-      throw new SpoutIsSilent(`A worker of ${SPOUT} has been silent for ${SILENT_LIMIT_MS / 1_000} s.`);
+  for (const channel of channels) {
+    while ((await pool.use((sql) => emittingSpouts(sql, channel, since, CUT_OFF_MS))) > 0) {
+      signal.throwIfAborted();
+      const isSilent = (await pool.use((sql) => silentSpouts(sql, since, CUT_OFF_MS))) > 0;
+      if (isSilent && clock.monotonic() > begunMs + SILENT_LIMIT_MS) {
+        throw new SpoutIsSilent(`A worker of ${SPOUT} has been silent for ${SILENT_LIMIT_MS / 1_000} s.`);
+      }
+      if (clock.monotonic() > begunMs + QUIET_LIMIT_MS) {
+        throw new UserError(
+          `Not every worker of ${SPOUT} has said within ${QUIET_LIMIT_MS / 1_000} s that it emits nothing to ${channel}. \`downspout status\` shows them.`,
+        );
+      }
+      await clock.sleep(LOOK_EVERY_MS, signal);
     }
-    if (clock.monotonic() > begunMs + QUIET_LIMIT_MS) {
-      throw new UserError(
-        `Not every worker of ${SPOUT} has said within ${QUIET_LIMIT_MS / 1_000} s that it emits nothing to ${channel}. \`downspout status\` shows them.`,
-      );
-    }
-    await clock.sleep(LOOK_EVERY_MS, signal);
   }
   signal.throwIfAborted();
 }

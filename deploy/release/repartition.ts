@@ -59,7 +59,7 @@ export class Repartition {
     await this.options.kafka((admin) => this.add(admin, growth, { validateOnly: true }));
     const begins = `${stream}: ${from} → ${to} partitions; sends of ${component} pause`;
     const took = await this.paused(begins, [component], async (admin) => {
-      await this.drained(admin, component, stream);
+      await this.drained(admin, [component], stream);
       // Also when what follows fails, or nobody knows what Kafka made of it, spouts learn of the number before they emit.
       await this.add(admin, growth).finally(() => {
         this.addedMs = this.options.clock.monotonic();
@@ -89,7 +89,7 @@ export class Repartition {
     const channels = Object.keys(settings.bolts);
     const begins = `${stream}: ${from} → ${to} partitions; all sends pause`;
     const took = await this.paused(begins, channels, async (admin) => {
-      for (const channel of channels) await this.drained(admin, channel, stream);
+      await this.drained(admin, channels, stream);
       await this.add(admin, growth);
       await register();
       await restartSpouts();
@@ -134,16 +134,19 @@ export class Repartition {
   }
 
   /** @param stream that is to grow: of others of the same deploy some may have grown already */
-  private async drained(admin: KafkaAdmin, channel: string, stream: string): Promise<void> {
+  private async drained(admin: KafkaAdmin, channels: readonly string[], stream: string): Promise<void> {
     const { settings, running = [] } = this.options;
-    await untilQuiet(this.options, channel);
-    const timeoutMs = Math.max(0, ...[settings, ...running].map(({ bolts }) => bolts[channel]?.timeoutMs ?? 0));
-    await untilDrained({ ...this.options, admin, channel, timeoutMs }).catch((error: unknown) => {
-      if (!(error instanceof UserError)) throw error;
-      const text = `${error.message} ${stream} has the partitions that it had, sends go on, and so does the release that runs.`;
-      throw new UserError(`${text} Deploy again when less is being sent.`, { cause: error });
-    });
-    this.checkGoesOn();
+    // Of all channels at once: for each by itself the pause would be as many times as long.
+    await untilQuiet(this.options, channels);
+    for (const channel of channels) {
+      const timeoutMs = Math.max(0, ...[settings, ...running].map(({ bolts }) => bolts[channel]?.timeoutMs ?? 0));
+      await untilDrained({ ...this.options, admin, channel, timeoutMs }).catch((error: unknown) => {
+        if (!(error instanceof UserError)) throw error;
+        const text = `${error.message} ${stream} has the partitions that it had, sends go on, and so does the release that runs.`;
+        throw new UserError(`${text} Deploy again when less is being sent.`, { cause: error });
+      });
+      this.checkGoesOn();
+    }
   }
 
   /** @throws UserError with what Kafka says against it */
