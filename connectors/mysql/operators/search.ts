@@ -45,7 +45,7 @@ interface Page {
 /** A step of this many rows takes some 10 ms, and holds no lock; ten times as long where each of them comes from the disk. */
 const ROWS_PER_STEP = 10_000;
 /** Of the first step, because most pages are full after it. Each step looks at so many times the rows of the one before. */
-const FIRST_STEP_ROWS = 250;
+const FIRST_STEP_ROWS = 200;
 const STEP_GROWS = 4;
 /** Channels that are looked into one by one; with more of them all messages are searched. */
 const MAX_CHANNELS = 100;
