@@ -28,6 +28,8 @@ const TABLE_WAIT_SECONDS = 2;
 const STEP_BACK_SECONDS = 3;
 const MAX_TRIES = 60;
 export const JOURNAL = '__drizzle_migrations';
+const MAKE_JOURNAL = `CREATE TABLE IF NOT EXISTS ${JOURNAL} (id SERIAL PRIMARY KEY, hash TEXT NOT NULL, created_at BIGINT)`;
+const WRITE_DOWN = `INSERT INTO ${JOURNAL} (hash, created_at) VALUES (?, ?)`;
 const NAMED_ROWS = 10;
 
 /**
@@ -40,14 +42,46 @@ const NAMED_ROWS = 10;
  * @throws UserError naming rows that the new schema does not allow, or because a newer version made it; then nothing was changed
  * @throws Unavailable
  */
-export async function migrate(url: string, options: MigrateOptions = {}): Promise<string[]> {
+export function migrate(url: string, options: MigrateOptions = {}): Promise<string[]> {
+  return underLock(url, (connection, database) => bringUpToDate(connection, database, options));
+}
+
+/**
+ * What `migrate` would run, for whoever changes schemas by hand: with the rows of the journal, by which workers, verbs and the next
+ * `migrate` know what was done. Of what stands there already only the row is left.
+ *
+ * @returns statements without a semicolon at their end; none when the schema is up to date
+ * @throws as migrate
+ */
+export function migrationScript(url: string): Promise<string[]> {
+  return underLock(url, async (connection, database) => {
+    const { create, migrations } = await missing(connection, database);
+    if (migrations.length === 0) return create;
+    const script = [...create, useOf(database), MAKE_JOURNAL];
+    for (const migration of migrations) {
+      const statement = statementOf(migration);
+      if (!(await isDone(connection, database, statement))) script.push(statement.replace(/;$/, ''));
+      script.push(connection.format(WRITE_DOWN, [migration.hash, migration.folderMillis]));
+    }
+    return script;
+  });
+}
+
+/** Runs `work` while no other migration of the database runs. */
+async function underLock<T>(
+  url: string,
+  work: (connection: Connection, database: string) => Promise<T>,
+): Promise<T> {
   const { database, ...server } = addressOf(url);
   let connection: Connection | undefined;
   try {
     connection = await createConnection({ ...server, connectTimeout: CONNECT_TIMEOUT_MS });
     // A server may give other ones to a new session.
     await connection.query("SET SESSION autocommit=1, completion_type=0, default_storage_engine='InnoDB'");
-    return await underLock(connection, database, options);
+    const lockName = `downspout.migrate.${database}`.slice(0, 64);
+    const held = await valueOf(connection, 'SELECT GET_LOCK(?, ?)', [lockName, LOCK_TIMEOUT_SECONDS]);
+    if (held !== 1) throw new Unavailable(`another migration of ${database} is still running`);
+    return await work(connection, database);
   } catch (error) {
     throw instructionOf(error);
   } finally {
@@ -67,27 +101,32 @@ export async function pendingMigrations(connection: Connection, database: string
   return entries.filter(({ when }) => when > last).map(({ tag }) => tag);
 }
 
-async function underLock(connection: Connection, database: string, options: MigrateOptions): Promise<string[]> {
-  const lockName = `downspout.migrate.${database}`.slice(0, 64);
-  const held = await valueOf(connection, 'SELECT GET_LOCK(?, ?)', [lockName, LOCK_TIMEOUT_SECONDS]);
-  if (held !== 1) throw new Unavailable(`another migration of ${database} is still running`);
+async function bringUpToDate(connection: Connection, database: string, options: MigrateOptions): Promise<string[]> {
+  const { create, migrations } = await missing(connection, database);
+  const statements = [...create, ...migrations.map(statementOf)];
+  for (const statement of statements) options.report?.(statement);
+  if (options.dryRun === true || statements.length === 0) return statements;
+  for (const statement of create) await connection.query(statement);
+  await connection.query(useOf(database));
+  await connection.query(`SET SESSION lock_wait_timeout = ${TABLE_WAIT_SECONDS}`);
+  await connection.query(MAKE_JOURNAL);
+  for (const migration of migrations) await apply(connection, database, migration, options);
+  return statements;
+}
+
+/** What is to be done: the database, where there is none, and the migrations. @throws UserError as migrate */
+async function missing(connection: Connection, database: string) {
   const there = await valueOf(connection, 'SELECT 1 FROM information_schema.schemata WHERE schema_name = ?', [
     database,
   ]);
-  const create = `CREATE DATABASE IF NOT EXISTS \`${database}\` DEFAULT CHARACTER SET utf8mb4`;
   const migrations = await pending(connection, database);
-  const statements = [...(there === undefined ? [create] : []), ...migrations.map(statementOf)];
   if (there !== undefined) await refuseRowsOutOfRange(connection, database, migrations);
-  for (const statement of statements) options.report?.(statement);
-  if (options.dryRun === true || statements.length === 0) return statements;
-  await connection.query(create);
-  await connection.query(`USE \`${database}\``);
-  await connection.query(`SET SESSION lock_wait_timeout = ${TABLE_WAIT_SECONDS}`);
-  await connection.query(
-    `CREATE TABLE IF NOT EXISTS ${JOURNAL} (id SERIAL PRIMARY KEY, hash TEXT NOT NULL, created_at BIGINT)`,
-  );
-  for (const migration of migrations) await apply(connection, database, migration, options);
-  return statements;
+  const create = `CREATE DATABASE IF NOT EXISTS \`${database}\` DEFAULT CHARACTER SET utf8mb4`;
+  return { create: there === undefined ? [create] : [], migrations };
+}
+
+function useOf(database: string): string {
+  return `USE \`${database}\``;
 }
 
 async function apply(
@@ -113,10 +152,7 @@ async function apply(
       }
     }
   }
-  await connection.query(`INSERT INTO ${JOURNAL} (hash, created_at) VALUES (?, ?)`, [
-    migration.hash,
-    migration.folderMillis,
-  ]);
+  await connection.query(WRITE_DOWN, [migration.hash, migration.folderMillis]);
 }
 
 /**

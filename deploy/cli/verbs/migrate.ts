@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { migrate } from '../../../connectors/mysql/schema/migrate';
+import { migrate, migrationScript } from '../../../connectors/mysql/schema/migrate';
 import { createUsers } from '../../../connectors/mysql/schema/users';
 import { required } from '../../../topology/settings/environment';
 import { counted } from '../../console/units';
@@ -20,38 +20,41 @@ export function migrateCommand(): Command {
       '--users',
       'make the users of DATABASE_URL, WORKER_DATABASE_URL, OPERATOR_DATABASE_URL and CDC_DATABASE_URL too, with their rights',
     )
+    .addHelpText(
+      'after',
+      '\n--dry-run prints a script for the `mysql` of who changes schemas by hand: one statement after another, each with its row in the\n' +
+        'journal of migrations, by which everybody knows what was done. A script that was broken off is printed again: the rest is left.',
+    )
     .action(async (options: MigrateOptions) => {
       const context = contextOf(options);
       const { output, settings } = context;
       const { environment } = settings;
       const url = required(environment, 'ADMIN_DATABASE_URL');
-      const dryRun = options.dryRun === true;
-      const work = () =>
-        migrate(url, {
-          dryRun,
-          report: dryRun ? () => undefined : (sql) => output.note(output.colors.dim(firstLine(sql))),
-          onBusy: (text) => output.note(text),
-        });
+      if (context.dryRun) {
+        const statements = await migrationScript(url);
+        if (options.users === true) output.note('`downspout grants` prints the users and their rights.');
+        output.data({ dryRun: true, statements }, () =>
+          statements.length === 0 ? '-- nothing to do' : statements.map((sql) => `${sql};`).join('\n\n'),
+        );
+        return;
+      }
       const statements = await audited(
         context,
         { verb: 'migrate', subject: options.users === true ? 'schema and users' : 'schema' },
         async (change) => {
-          const ran = await work();
-          if (options.users === true && !dryRun) {
-            await createUsers(url, userUrls(environment));
-          }
+          const ran = await migrate(url, {
+            report: (sql) => output.note(output.colors.dim(firstLine(sql))),
+            onBusy: (text) => output.note(text),
+          });
+          if (options.users === true) await createUsers(url, userUrls(environment));
           change.after = { statements: ran.map(firstLine) };
           return ran;
         },
         { as: 'ADMIN_DATABASE_URL', makesTable: true },
       );
-      output.data({ dryRun, statements }, () => {
-        if (dryRun)
-          return statements.length === 0 ? '-- nothing to do' : statements.map((sql) => `${sql};`).join('\n\n');
-        return statements.length === 0
-          ? 'The schema is up to date.'
-          : `Done: ${counted(statements.length, 'statement')}.`;
-      });
+      output.data({ dryRun: false, statements }, () =>
+        statements.length === 0 ? 'The schema is up to date.' : `Done: ${counted(statements.length, 'statement')}.`,
+      );
     });
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
-import { migrate } from '../../../../connectors/mysql/schema/migrate';
+import { migrate, migrationScript } from '../../../../connectors/mysql/schema/migrate';
 import { createUsers } from '../../../../connectors/mysql/schema/users';
 import { addressOf } from '../../../../connectors/mysql/sql/address';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
@@ -78,6 +78,43 @@ describe('migrate', () => {
     expect(reported).toEqual(statements);
     expect(await migrate(other())).toEqual(statements);
     expect(await migrate(other(), { dryRun: true })).toEqual([]);
+  });
+
+  describe('the script of a dry run, run by somebody who changes schemas by hand,', () => {
+    const run = (statements: readonly string[]) =>
+      admin.use(async (sql) => {
+        try {
+          for (const statement of statements) await sql.run(statement);
+        } finally {
+          await sql.run(`USE \`${addressOf(url).database}\``);
+        }
+      });
+    const columns = (database: string) =>
+      admin.rows(
+        `SELECT table_name, column_name, column_type, is_nullable, column_default, generation_expression, collation_name
+         FROM information_schema.columns WHERE table_schema = '${database}' ORDER BY 1, 2`,
+      );
+
+    test('makes what `migrate` makes, and says so to the next one', async () => {
+      const script = await migrationScript(other());
+      expect(script.filter((statement) => statement.trimEnd().endsWith(';'))).toEqual([]);
+      await run(script);
+      expect(await columns(addressOf(other()).database)).toEqual(await columns(addressOf(url).database));
+      expect(await migrationScript(other())).toEqual([]);
+      expect(await migrate(other())).toEqual([]);
+    });
+
+    test('and broken off after any kind of statement goes on where it was', async () => {
+      const whole = await migrationScript(other());
+      const adds = whole.findLastIndex((statement) => statement.startsWith('ALTER TABLE') && /\bADD COLUMN\b/.test(statement));
+      expect(adds).toBeGreaterThan(0);
+      await run(whole.slice(0, adds + 1));
+      const rest = await migrationScript(other());
+      // The column is there, and only the row about it is left.
+      expect(rest.slice(2)).toEqual(whole.slice(adds + 1));
+      await run(rest);
+      expect(await migrate(other())).toEqual([]);
+    });
   });
 
   test('two at once are one after the other', async () => {
