@@ -182,7 +182,7 @@ async function roll(release: EngineRelease, target: ComposeDeployment, way: Way)
   const { canaries = 0 } = target;
   const settings = settingsIn(release);
   const replicas = replicasOf(settings);
-  const marks = await marksOf({ ...release, settings }, prepared(release, target), target.folder, failed);
+  const marks = await marksOf({ ...release, settings }, prepared(release, target), target, failed);
   const services = prepared(release, target, marks);
   const before = new Map<string, ReadonlySet<string>>();
   /** @returns the components that have a new container */

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Environment } from '../../../topology/settings/environment';
 import { replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
 import type { EngineRelease } from '../engine';
 import { writeRendering } from '../rendering';
+import { fileMountsOf } from '../worker-settings';
 import { fingerprintOf, serviceName, type WorkerMark } from './render';
 import type { Services } from './services';
 import { SETTINGS_FILE } from './settings-file';
@@ -16,6 +18,12 @@ function fingerprintKey(folder: string): string {
   return readFileSync(join(folder, path), 'utf8');
 }
 
+/** What workers depend on beside their release. */
+interface MarkedFrom {
+  readonly folder: string;
+  readonly environment: Environment;
+}
+
 /**
  * Which worker each component's containers are to be. Where there are containers of the very same worker, they and those beside
  * them go on with the release that they read.
@@ -23,14 +31,17 @@ function fingerprintKey(folder: string): string {
 export async function marksOf(
   { number, image, settings }: EngineRelease & { readonly settings: TopologySettings },
   services: Services,
-  folder: string,
+  { folder, environment }: MarkedFrom,
   failed: EngineRelease | undefined,
 ): Promise<ReadonlyMap<string, WorkerMark>> {
-  const beside = [readFileSync(join(folder, SETTINGS_FILE), 'utf8'), await services.imageId(image)];
+  const files = fileMountsOf(environment, '').map(({ source }) =>
+    existsSync(source) ? readFileSync(source, 'utf8') : null,
+  );
+  const beside = [readFileSync(join(folder, SETTINGS_FILE), 'utf8'), await services.imageId(image), ...files];
   const key = fingerprintKey(folder);
   const marks = new Map<string, WorkerMark>();
   for (const component of replicasOf(settings).keys()) {
-    const fingerprint = fingerprintOf({ settings, image }, component, beside, key);
+    const fingerprint = fingerprintOf({ settings, image, environment }, component, beside, key);
     const there = await services.running(serviceName(component));
     const same = there.filter((one) => one.fingerprint === fingerprint && one.release !== failed?.number);
     const read = same.flatMap((one) => one.release ?? []);

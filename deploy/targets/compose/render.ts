@@ -6,11 +6,12 @@ import { replicasOf, type TopologySettings } from '../../../topology/settings/to
 import { graceSeconds } from '../../worker/drain-limit';
 import { demandPackages, type RenderedFile } from '../rendering';
 import { workerKey } from '../worker-key';
-import { openSettingsOf, secretSettings } from '../worker-settings';
-import { SETTINGS_FILE } from './settings-file';
+import { fileMountsOf, openSettingsOf, secretFilesOf, secretSettings } from '../worker-settings';
+import { SETTINGS_FILE, settingsLine } from './settings-file';
 
 const STATUS_PORT = 8080;
 const FOLDER = '/etc/downspout';
+const FILES_FOLDER = `${FOLDER}/files`;
 /** The name under which Prometheus finds all of them. */
 const ALIAS = 'downspout-workers';
 
@@ -45,7 +46,12 @@ export const SERVICE_PREFIX = 'worker-';
 function composePath(folder: string): string {
   const path =
     isAbsolute(folder) || /^\.\.?(\/|$)/.test(normalize(folder)) ? normalize(folder) : `./${normalize(folder)}`;
-  return path.replaceAll('$', '$$$$').replace(/(?<=.)\/$/, '');
+  return escaped(path).replace(/(?<=.)\/$/, '');
+}
+
+/** A text that Docker Compose puts no variables into. */
+function escaped(text: string): string {
+  return text.replaceAll('$', '$$$$');
 }
 
 /** The service of a component. */
@@ -65,15 +71,15 @@ export function fingerprintOf(
   beside: readonly (string | null)[],
   secretKey: string,
 ): string {
-  const { settings, image } = options;
+  const { settings, image, environment } = options;
   const key = workerKey({ settings, image, packageVersion: '' }, component);
-  const parts = [serviceOf({ settings, image }, component), key, ...beside];
+  const parts = [serviceOf({ settings, image, environment }, component), key, ...beside];
   return createHmac('sha256', secretKey).update(JSON.stringify(parts)).digest('hex');
 }
 
-type WorkerOptions = Pick<ComposeOptions, 'settings' | 'image' | 'release' | 'marks' | 'folder'>;
+type WorkerOptions = Pick<ComposeOptions, 'settings' | 'image' | 'environment' | 'release' | 'marks' | 'folder'>;
 
-function serviceOf({ settings, image, release, marks, folder }: WorkerOptions, component: string) {
+function serviceOf({ settings, image, environment, release, marks, folder }: WorkerOptions, component: string) {
   const files = `\${DOWNSPOUT_WORKERS:-${composePath(folder ?? 'compose')}}`;
   const mark = marks?.get(component);
   const number = mark?.release ?? release;
@@ -90,8 +96,18 @@ function serviceOf({ settings, image, release, marks, folder }: WorkerOptions, c
     // Secrets come from a file that only its owner reads, and open settings from it too: an address differs by place.
     env_file: [`${files}/${SETTINGS_FILE}`],
     environment: { DOWNSPOUT_TOPOLOGY: `${FOLDER}/topology.yaml` },
-    // The second one holds media while they are sent.
-    volumes: [`${files}/topology.yaml:${FOLDER}/topology.yaml:ro`, '/tmp'],
+    // The second one holds media while they are sent. Docker would make a folder in place of a file that is not there.
+    volumes: [
+      `${files}/topology.yaml:${FOLDER}/topology.yaml:ro`,
+      '/tmp',
+      ...fileMountsOf(environment, FILES_FOLDER).map(({ source, target }) => ({
+        type: 'bind',
+        source: escaped(source),
+        target: escaped(target),
+        read_only: true,
+        bind: { create_host_path: false },
+      })),
+    ],
     networks: { default: { aliases: [ALIAS] } },
     healthcheck: {
       test: ['CMD', 'node', '-e', healthScript()],
@@ -109,7 +125,10 @@ function serviceOf({ settings, image, release, marks, folder }: WorkerOptions, c
   };
 }
 
-/** Workers as services beside those of docker-compose.yml: as many of each as topology.yaml says. */
+/**
+ * Workers as services beside those of docker-compose.yml: as many of each as topology.yaml says.
+ * @throws UserError for a channel that is named by a path, and for a setting that Docker Compose cannot read from a file
+ */
 export function renderCompose(options: ComposeOptions): RenderedFile[] {
   const { specification, settings, environment, inside = (addresses) => addresses } = options;
   demandPackages(settings);
@@ -117,7 +136,10 @@ export function renderCompose(options: ComposeOptions): RenderedFile[] {
     serviceName(component),
     { ...serviceOf(options, component), deploy: { replicas } },
   ]);
-  const values: Record<string, string> = openSettingsOf(environment, `${FOLDER}/files`);
+  const values: Record<string, string> = {
+    ...openSettingsOf(environment, FILES_FOLDER),
+    ...secretFilesOf(environment, FILES_FOLDER),
+  };
   for (const name of secretSettings) if (environment[name] !== undefined) values[name] = environment[name];
   return [
     {
@@ -132,7 +154,7 @@ export function renderCompose(options: ComposeOptions): RenderedFile[] {
       path: SETTINGS_FILE,
       text: [
         '# What the workers find in their environment, with addresses as containers see them. This file is yours; keep it secret.',
-        ...Object.entries(values).map(([name, value]) => `${name}=${inside(value)}`),
+        ...Object.entries(values).map(([name, value]) => settingsLine(name, inside(value))),
         ...secretSettings.filter((name) => !(name in values)).map((name) => `# ${name}=`),
         '',
       ].join('\n'),

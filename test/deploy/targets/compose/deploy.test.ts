@@ -632,6 +632,79 @@ test('settings go into a file that only its owner reads, with addresses as conta
   expect(docker.state.calls.flat().join(' ')).not.toContain('hush');
 });
 
+describe('what Docker Compose reads of a file of settings', () => {
+  const written = (name: 'KAFKA_SASL_PASSWORD' | 'HTTPS_PROXY', value: string) => {
+    const files = renderCompose({ ...topologyOf(), image: 'downspout:1', environment: { ...environment, [name]: value } });
+    const text = files.find(({ path }) => path === 'workers.env')?.text ?? '';
+    return text.split('\n').find((line) => line.startsWith(`${name}=`));
+  };
+
+  test.each([
+    ['plain-1/2+3=4%25', 'plain-1/2+3=4%25'],
+    ['back\\slash\\', 'back\\slash\\'],
+    [`in"the'middle`, `in"the'middle`],
+    ['pa$word', "'pa$word'"],
+    ['a#b', "'a#b'"],
+    ['two words', "'two words'"],
+    ['"quoted"', `'"quoted"'`],
+    [`it's $5`, String.raw`'it\'s $5'`],
+  ])('is %s', (value, line) => {
+    expect(written('KAFKA_SASL_PASSWORD', value)).toBe(`KAFKA_SASL_PASSWORD=${line}`);
+  });
+
+  test.each(['two\nLOG_LEVEL=trace', String.raw`a\'b $c`, String.raw`$ends\ `.trim()])(
+    'cannot be %j, which is refused without being shown',
+    (value) => {
+      const refused = () => written('KAFKA_SASL_PASSWORD', value);
+      expect(refused).toThrow(/^KAFKA_SASL_PASSWORD has a line end, or a backslash/);
+      expect(refused).not.toThrow(value);
+    },
+  );
+});
+
+describe('files that the settings name', () => {
+  const withFiles = readEnvironment(
+    {
+      WORKER_DATABASE_URL: 'mysql://worker:hush@mysql/downspout?ssl-mode=VERIFY_CA&ssl-ca=/etc/mysql/ca.pem',
+      KAFKA_BROKERS: 'broker.example:9093',
+      KAFKA_SSL: 'true',
+      KAFKA_SSL_CA_FILE: '/certs/$ca.pem',
+      KAFKA_SASL_MECHANISM: 'plain',
+      KAFKA_SASL_USERNAME: 'worker',
+      KAFKA_SASL_PASSWORD_FILE: '/secrets/kafka',
+    },
+    {},
+  );
+
+  test('are there in the containers, under the paths that the settings say there', () => {
+    const files = renderCompose({ ...topologyOf(), image: 'downspout:1', environment: withFiles });
+    const textOf = (name: string) => files.find(({ path }) => path === name)?.text ?? '';
+    const { services } = parse(textOf('workers.yml')) as { services: Record<string, { volumes: unknown[] }> };
+    const bind = { type: 'bind', read_only: true, bind: { create_host_path: false } };
+    for (const { volumes } of Object.values(services)) {
+      expect(volumes.slice(2)).toEqual([
+        { ...bind, source: '/certs/$$ca.pem', target: '/etc/downspout/files/KAFKA_SSL_CA_FILE' },
+        { ...bind, source: '/secrets/kafka', target: '/etc/downspout/files/KAFKA_SASL_PASSWORD_FILE' },
+        { ...bind, source: '/etc/mysql/ca.pem', target: '/etc/mysql/ca.pem' },
+      ]);
+    }
+    expect(textOf('workers.env')).toContain('KAFKA_SSL_CA_FILE=/etc/downspout/files/KAFKA_SSL_CA_FILE\n');
+    expect(textOf('workers.env')).toContain('KAFKA_SASL_PASSWORD_FILE=/etc/downspout/files/KAFKA_SASL_PASSWORD_FILE\n');
+  });
+
+  test('replace the containers that read them when they say something else', async () => {
+    const file = join(folder, 'ca.pem');
+    const changed = { environment: { ...environment, CONNECT_CA_FILE: file } };
+    writeFileSync(file, 'one');
+    await deploy(8, BOTH, changed);
+    await deploy(9, BOTH, changed);
+    expect(commandsOf('worker-webhook')).toEqual(['--release=8', '--release=8']);
+    writeFileSync(file, 'two');
+    await deploy(10, BOTH, changed);
+    expect(commandsOf('worker-webhook')).toEqual(['--release=10', '--release=10']);
+  });
+});
+
 /** Of the services that are rendered. */
 function labels(): (string | undefined)[] {
   const services = Object.values<{ labels: Record<string, string> }>(parse(fileOf('workers.yml')).services);
