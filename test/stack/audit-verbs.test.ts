@@ -36,7 +36,8 @@ const readers: Readonly<Record<string, string>> = {
   'render systemd': '',
   grants: '',
   init: 'it writes a folder, not the deployment',
-  supervisor: 'it is in the table of supervisors while it lives; --stop is recorded: test/stack/kill.test.ts',
+  supervisor:
+    'it is in the table of supervisors while it lives; --detach and --stop are recorded: test/stack/kill.test.ts',
   'messages list': '',
   'messages show': '',
   'messages outcomes': '',

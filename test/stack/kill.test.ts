@@ -78,8 +78,17 @@ test('what kill has stopped is sent again after a deploy, wherever kill or the d
     code: 0,
     stdout: expect.stringMatching(/and 2 workers with it/),
   });
-  const { stdout } = await rolled.cli(['audit', '--verb', 'supervisor --stop', '--json']);
-  expect(JSON.parse(stdout)).toEqual([
+  const rows = async (verb: string) =>
+    JSON.parse((await rolled.cli(['audit', '--verb', verb, '--json'])).stdout) as unknown[];
+  expect(await rows('supervisor --stop')).toEqual([
     expect.objectContaining({ subject: hostname(), after: { supervisor: expect.any(Number), workers: 2 } }),
+  ]);
+
+  // One that a person leaves running is recorded, and one that runs already is not.
+  const detached = await rolled.detachSupervisor();
+  expect(detached).toMatchObject({ code: 0, stdout: expect.stringMatching(/^The supervisor runs/) });
+  expect(await rolled.detachSupervisor()).toMatchObject({ stdout: expect.stringMatching(/runs already/) });
+  expect(await rows('supervisor --detach')).toEqual([
+    expect.objectContaining({ subject: hostname(), after: { pid: expect.any(Number) } }),
   ]);
 });

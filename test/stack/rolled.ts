@@ -171,6 +171,10 @@ export class Rolled {
     return this.cli(['supervisor', '--stop', '--state', this.state]);
   }
 
+  detachSupervisor(): Promise<CliResult> {
+    return this.cli(['supervisor', '--detach', '--state', this.state]);
+  }
+
   deployArguments(...more: string[]): string[] {
     return ['deploy', '--yes', '--state', this.state, '--pause', '0s', ...more];
   }

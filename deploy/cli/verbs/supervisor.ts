@@ -8,6 +8,7 @@ import { runningSupervisor, runningWorkers } from '../../targets/local/host-stat
 import { runSupervisor } from '../../targets/local/run-supervisor';
 import { recordOfHost } from '../audited';
 import { refuseGiven } from '../given-options';
+import { statusHostOption } from '../status-host-option';
 import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
 
 interface SupervisorOptions extends ChangeOptions {
@@ -15,6 +16,7 @@ interface SupervisorOptions extends ChangeOptions {
   readonly detach?: boolean;
   readonly stop?: boolean;
   readonly releaseWorkers?: boolean;
+  readonly statusHost?: string;
 }
 
 /** `downspout supervisor`. */
@@ -23,17 +25,19 @@ export function supervisorCommand(): Command {
     example: 'downspout supervisor --detach',
   })
     .option('--state <folder>', 'what it remembers, and the logs of its workers (default: workers/ in .downspout)')
+    .addOption(statusHostOption())
     .option('--detach', 'leave it running and return; one that runs already is left as it is')
     .option('--stop', 'drain the workers of the supervisor that runs in this state folder, and end it')
     .option('--release-workers', 'leave the workers running when it ends; its next life takes them over')
     .addHelpText(
       'after',
-      '\nOne for each host. SIGTERM, SIGINT and SIGHUP drain every worker and end it; a second SIGTERM or SIGINT ends it at once, and the\n' +
+      '\nA Prometheus on this host finds the workers by targets.json in the state folder; one elsewhere by --status-host.' +
+        '\nOne for each host. SIGTERM, SIGINT and SIGHUP drain every worker and end it; a second SIGTERM or SIGINT ends it at once, and the\n' +
         'workers finish by themselves. Hosts share the workers: what a dead host ran is started on the others.',
     )
     .action(async (options: SupervisorOptions, command: Command) => {
       if (options.stop === true) {
-        refuseGiven(command, ['--detach', '--release-workers'], 'what --stop ends drains its workers. Leave it out.');
+        refuseGiven(command, ['--detach', '--release-workers', '--status-host'], 'what --stop ends drains its workers. Leave it out.');
       }
       const context = contextOf(options);
       const { output, settings } = context;
@@ -59,7 +63,9 @@ export function supervisorCommand(): Command {
           folder,
           clock: systemClock,
           releaseWorkers: options.releaseWorkers === true,
+          statusHost: options.statusHost,
         });
+        if (isNew) await recordOfHost(context, { verb: 'supervisor --detach', subject: hostname(), after: { pid } });
         output.data({ folder, pid, isNew, logFile }, () =>
           isNew
             ? `The supervisor runs (process ${pid}, log ${logFile}).`
@@ -72,6 +78,7 @@ export function supervisorCommand(): Command {
         environment: settings.environment,
         stackFolder: settings.stackFolder,
         releaseWorkers: options.releaseWorkers === true,
+        statusHost: options.statusHost,
         pretty: process.stdout.isTTY,
       });
     });

@@ -21,6 +21,8 @@ export interface DetachOptions {
   readonly clock: Clock;
   /** Leaves the workers running at the end. */
   readonly releaseWorkers?: boolean;
+  /** Where its workers serve their status; on this host alone unless given. */
+  readonly statusHost?: string | undefined;
 }
 
 export interface DetachedSupervisor {
@@ -68,8 +70,16 @@ export async function detachSupervisor(options: DetachOptions): Promise<Detached
 }
 
 /** @internal for tests */
-export function supervisorArguments({ folder, releaseWorkers = false }: Omit<DetachOptions, 'clock'>): string[] {
-  return [ownProgram(), 'supervisor', '--state', folder, ...(releaseWorkers ? ['--release-workers'] : [])];
+export function supervisorArguments({
+  folder,
+  releaseWorkers = false,
+  statusHost,
+}: Omit<DetachOptions, 'clock'>): string[] {
+  return [
+    ...[ownProgram(), 'supervisor', '--state', folder],
+    ...(releaseWorkers ? ['--release-workers'] : []),
+    ...(statusHost === undefined ? [] : ['--status-host', statusHost]),
+  ];
 }
 
 /** Ends the supervisor of a folder and its workers in good order, and workers that a dead one left. */

@@ -22,6 +22,8 @@ export interface HostSupervisorOptions {
   readonly logFolder: string;
   /** What workers find in their environment beside what this process has. */
   readonly settings: Readonly<Record<string, string>>;
-  /** Called after each look with where the workers serve their status. */
+  /** The address at which workers serve their status; their own default unless given. */
+  readonly statusHost?: string | undefined;
+  /** Called after each look with where the workers serve their status. May throw, for want of room on the disk for example. */
   readonly onWorkers?: (urls: readonly string[]) => void;
 }

@@ -112,7 +112,7 @@ export class HostSupervisor {
     this.place(shared);
     const { ready, urls } = await askWorkers(this.workers.all, view, this.options.readiness);
     for (const worker of ready) this.ready(worker);
-    this.options.onWorkers?.(urls);
+    this.tell(urls);
     this.act();
     const now = clock.monotonic();
     const run = [...this.slots.values()].filter(({ standing }) => standing === 'ours');
@@ -165,7 +165,7 @@ export class HostSupervisor {
 
   /** @returns whether a process was started */
   private launch(slot: PlacementSlot<HostWorker>, generation: Generation): boolean {
-    const { clock, log, releases } = this.options;
+    const { clock, log, releases, statusHost } = this.options;
     const found = releases.programOf(generation.releaseNumber);
     if ('missing' in found) {
       slot.cannotStart(generation, found.missing, clock.monotonic() + RETRY_PROGRAM_MS);
@@ -176,7 +176,7 @@ export class HostSupervisor {
     try {
       this.workers.start(slot, generation, [
         found.program,
-        ...workerArguments(slot.key, releaseNumber, this.identity.id),
+        ...workerArguments(slot.key, releaseNumber, this.identity.id, statusHost),
       ]);
       return true;
     } catch (error) {
@@ -207,7 +207,7 @@ export class HostSupervisor {
     const { clock, log, state, supervision } = this.options;
     this.stopping = true;
     this.timer?.cancel();
-    this.options.onWorkers?.([]);
+    this.tell([]);
     log.info({ workers: this.workers.all.length }, leavesWorkers ? 'ending; workers go on' : 'ending; workers drain');
     if (leavesWorkers) {
       this.abandon();
@@ -240,6 +240,10 @@ export class HostSupervisor {
     const slot = new PlacementSlot<HostWorker>(key, wanted, this.workers.logFile(key));
     this.slots.set(placementName(key), slot);
     return slot;
+  }
+
+  private tell(urls: readonly string[]): void {
+    this.despite('nobody is told where the workers are', () => this.options.onWorkers?.(urls));
   }
 
   private remember(): void {

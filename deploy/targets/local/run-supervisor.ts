@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { readRelease } from '../../../connectors/mysql/operators/releases';
@@ -17,6 +17,7 @@ import { HostSupervisor } from './host-supervisor';
 import { watchVersion } from './program';
 import { askReadiness } from './readiness';
 import { ReleaseBook } from './release-book';
+import { scrapeTargets } from './scrape-targets';
 import { WorkerProcess } from './worker-process';
 
 /** One that looks and one that claims. */
@@ -32,6 +33,8 @@ export interface SupervisorProcessOptions {
   readonly stackFolder: string | null;
   /** Leaves the workers running at the end. */
   readonly releaseWorkers: boolean;
+  /** Where its workers serve their status; on this host alone unless given. */
+  readonly statusHost?: string | undefined;
   /** Log lines for a person instead of JSON. */
   readonly pretty: boolean;
 }
@@ -56,13 +59,14 @@ export async function runSupervisor(options: SupervisorProcessOptions): Promise<
   });
   const watching = watchVersion(clock, ending.signal, (text) => log.warn(text));
   try {
+    const state = await takeFolder(folder);
     const supervisor = new HostSupervisor({
       host: hostname(),
       pid: process.pid,
       version: packageVersion(),
       clock,
       log,
-      state: await takeFolder(folder),
+      state,
       supervision: new MySqlSupervision(pool),
       releases: new ReleaseBook((number) => readRelease(pool, number)),
       readiness: askReadiness,
@@ -73,7 +77,8 @@ export async function runSupervisor(options: SupervisorProcessOptions): Promise<
       logFolder: logFolderOf(folder),
       // A worker talks to receivers all day, and needs none of these.
       settings: { OPERATOR_DATABASE_URL: '', ADMIN_DATABASE_URL: '' },
-      onWorkers: scrapeTargets(options.stackFolder),
+      statusHost: options.statusHost,
+      onWorkers: scrapeTargets({ stateFolder: folder, supervisor: state.id, stackFolder: options.stackFolder }),
     });
     listenForEnd('once', onSignal);
     await supervisor.run(ending.signal, releaseWorkers);
@@ -108,19 +113,4 @@ async function takeFolder(folder: string): Promise<HostState> {
       return state;
     },
   );
-}
-
-/** Tells the Prometheus of a local stack where the workers are. */
-function scrapeTargets(stackFolder: string | null): (urls: readonly string[]) => void {
-  const folder = join(stackFolder ?? '', 'prometheus', 'targets');
-  if (stackFolder === null || !existsSync(folder)) return () => undefined;
-  const file = join(folder, 'workers.json');
-  let written = '';
-  return (urls) => {
-    const text = `${JSON.stringify([{ targets: urls.map((url) => new URL(url).host) }])}\n`;
-    if (text === written) return;
-    written = text;
-    if (urls.length === 0) rmSync(file, { force: true });
-    else writeFileSync(file, text);
-  };
 }

@@ -7,14 +7,16 @@ export interface StrayWorker extends ProcessRecord {
   readonly releaseNumber: number;
 }
 
-/** The arguments of a worker that a supervisor starts. */
+/** The arguments of a worker that a supervisor starts. @param statusHost where it serves its status; its own default unless given */
 export function workerArguments(
   { component, replica }: Pick<StrayWorker, 'component' | 'replica'>,
   releaseNumber: number,
   supervisor: string,
+  statusHost?: string,
 ): string[] {
   const place = ['--release', releaseNumber, '--replica', replica, '--supervisor', supervisor].map(String);
-  return ['worker', '--component', component, ...place];
+  const status = statusHost === undefined ? [] : ['--status-host', statusHost];
+  return ['worker', '--component', component, ...place, ...status];
 }
 
 /** Workers of a supervisor that run, whether or not anything was remembered of them. */

@@ -56,7 +56,7 @@ describe('HostSupervisor', () => {
     host.die();
   });
 
-  test('a disk that takes nothing more ends neither supervisor nor workers: logs grow, and what dies is started again', async () => {
+  test('a disk that takes nothing more ends neither supervisor nor workers: logs grow, what dies is started again, and what is not wanted any more drains', async () => {
     world.store.want('due', 1, 7);
     const host = world.host('a');
     await settle();
@@ -74,6 +74,9 @@ describe('HostSupervisor', () => {
     host.workers()[0]?.die();
     await world.clock.advance(250);
     expect(host.workers()).toHaveLength(2);
+    world.store.placements = [];
+    await world.clock.advance(1_000);
+    expect(host.workers().map(({ asked }) => asked)).toEqual([true, true]);
     host.die();
   });
 

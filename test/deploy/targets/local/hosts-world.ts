@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -93,6 +93,7 @@ export class HostsWorld {
       maker: this.maker(own, state.id),
       logFolder: join(folder, 'logs'),
       settings: {},
+      onWorkers: (urls) => writeFileSync(join(folder, 'targets'), urls.join()),
     });
     const run = supervisor.run(stop.signal, false);
     return {
