@@ -8,6 +8,7 @@ import { clusterOperators } from '../targets/kubernetes/manifests';
 import type { Deploying } from './deploying';
 import { type EngineOptions, engineOf } from './engines';
 import { isGiven } from './given-options';
+import { namespaceOption } from './namespace-option';
 import { UsageError } from './usage-error';
 import type { VerbContext } from './verb';
 
@@ -37,7 +38,7 @@ export function withRollOptions(command: Command): Command {
     .option('--state <folder>', 'of this host’s supervisor (default: workers/ in .downspout)')
     .option('--no-supervisor', 'start no supervisor on this host')
     .option('--out <folder>', 'where manifests or the compose file are written (default: kubernetes/ or compose/)')
-    .option('--namespace <name>', "of kubernetes (default: kubectl's own)")
+    .addOption(namespaceOption("of kubernetes (default: kubectl's own)"))
     .addOption(
       new Option(
         '--without <operators...>',

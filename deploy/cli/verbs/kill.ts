@@ -22,6 +22,7 @@ import type { RolloutResult } from '../../release/rollout';
 import { databaseUrl, withWorkersPool } from '../database';
 import { tellRolled, withDeployer } from '../deploying';
 import { type EnginePlace, endOn } from '../engines';
+import { namespaceOption } from '../namespace-option';
 import { tellWorkers } from '../rehearsal';
 import { type ChangeOptions, changingVerb, contextOf } from '../verb';
 
@@ -37,7 +38,7 @@ export function killCommand(): Command {
   })
     .option('-w, --wait <seconds>', 'between the last tuple and the end of the workers', parseCountOrNone, 30)
     .option('--yes', 'do not ask')
-    .option('--namespace <name>', "of the target kubernetes (default: kubectl's own)")
+    .addOption(namespaceOption("of the target kubernetes (default: kubectl's own)"))
     .option('--out <folder>', 'where the compose file of the target compose is (default: compose/)')
     .addHelpText(
       'after',

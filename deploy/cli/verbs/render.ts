@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { stringify } from 'yaml';
 import { UserError } from '../../../topology/core/errors';
@@ -17,7 +17,9 @@ import { type RenderedFile, writeRendering } from '../../targets/rendering';
 import { renderSystemd } from '../../targets/systemd/render';
 import { readTopologies } from '../../targets/topologies';
 import { defaultImage } from '../engines';
-import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
+import { namespaceOption } from '../namespace-option';
+import { statusHostOption } from '../status-host-option';
+import { environmentNamed, type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
 import { type ChangeOptions, changingVerb, dataVerb, verbGroup } from '../verb';
 
 interface RenderOptions extends ChangeOptions, TopologyFileOptions {
@@ -34,6 +36,7 @@ interface KubernetesVerbOptions extends RenderOptions {
 interface SystemdVerbOptions extends ChangeOptions, TopologyFileOptions {
   readonly user: string;
   readonly settings: string;
+  readonly statusHost?: string;
   readonly out?: string;
 }
 
@@ -53,7 +56,7 @@ function kubernetes(): Command {
     example: 'downspout render kubernetes --image registry.example/downspout:1.2.3 --out kubernetes',
   })
     .option('--image <image>', 'the image of the workers', defaultImage())
-    .option('--namespace <name>', "the namespace of all objects (default: kubectl's own)")
+    .addOption(namespaceOption("the namespace of all objects (default: kubectl's own)"))
     .addOption(
       new Option('--without <operators...>', 'what the cluster lacks: objects for it are left out').choices(
         clusterOperators,
@@ -115,17 +118,43 @@ function systemd(): Command {
   return withTopology('systemd', 'print the systemd unit of the supervisor, or write it and units of the workers', {
     example: 'downspout render systemd > /etc/systemd/system/downspout-supervisor.service',
   })
-    .option('--user <name>', 'the user that the units run as', 'downspout')
-    .option('--settings <file>', 'the file of settings that the units read', '/etc/downspout/downspout.env')
+    .addOption(
+      new Option('--user <name>', 'the user that the units run as').argParser(parseUser).default('downspout'),
+    )
+    .addOption(
+      new Option('--settings <path>', 'the file of settings that the units read, by its whole path')
+        .argParser(parsePath)
+        .default('/etc/downspout/downspout.env'),
+    )
+    .addOption(statusHostOption())
     .option('--out <folder>', 'where all units are written; without it the one of the supervisor is printed')
     .action((options: SystemdVerbOptions) => {
       const program = [process.execPath, join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js')];
-      const { settings } = topologyFileOf(options, readEnvironment());
-      const files = renderSystemd({ settings, program, user: options.user, settingsFile: options.settings });
+      const environment = readEnvironment();
+      const { settings, files: [topology = ''] } = topologyFileOf(options, environment);
+      const files = renderSystemd({
+        settings,
+        topology: resolve(topology),
+        environment: environmentNamed(options, environment),
+        program,
+        user: options.user,
+        settingsFile: options.settings,
+        statusHost: options.statusHost,
+      });
       if (options.out !== undefined) return write(options, options.out, files);
       const [supervisor] = files as [RenderedFile];
       new Output(options).data(supervisor, () => supervisor.text.trimEnd());
     });
+}
+
+function parseUser(text: string): string {
+  if (/^[A-Za-z_][A-Za-z0-9_-]{0,30}$/.test(text)) return text;
+  throw new InvalidArgumentError('Expected the name of a user, such as downspout.');
+}
+
+function parsePath(text: string): string {
+  if (/^-?\/[^\n\r]*$/.test(text)) return text;
+  throw new InvalidArgumentError('Expected a whole path; with - before it the file need not be there.');
 }
 
 function alerts(): Command {

@@ -4,8 +4,14 @@ import type { RenderedFile } from '../rendering';
 
 export interface SystemdOptions {
   readonly settings: TopologySettings;
+  /** The whole path of the topology file, which workers read that no supervisor runs. */
+  readonly topology: string;
+  /** Whose topology it is: `production`. */
+  readonly environment?: string | undefined;
   /** The command line of `downspout`, with absolute paths. */
   readonly program: readonly string[];
+  /** The address at which workers serve their figures; on their host alone unless given. */
+  readonly statusHost?: string | undefined;
   /** The user that workers run as. */
   readonly user: string;
   /** The file of settings that all units read. */
@@ -52,7 +58,7 @@ function supervisorUnit(options: SystemdOptions): RenderedFile {
     text: unit({
       Unit: ['Description=Downspout: runs the workers that were deployed to this host', ...network],
       Service: [
-        `ExecStart=${commandLine([...options.program, 'supervisor', '--state', '/var/lib/downspout'])}`,
+        `ExecStart=${commandLine([...options.program, 'supervisor', '--state', '/var/lib/downspout', ...status(options)])}`,
         'StateDirectory=downspout',
         'KillMode=process',
         'OOMPolicy=continue',
@@ -69,8 +75,9 @@ function workerUnit(component: string, options: SystemdOptions): RenderedFile {
     text: unit({
       Unit: [`Description=Downspout: worker %i of ${component}`, 'PartOf=downspout-workers.target', ...network],
       Service: [
-        `ExecStart=${commandLine([...options.program, 'worker', `--component=${component}`])}`,
+        `ExecStart=${commandLine([...options.program, 'worker', `--component=${component}`, ...status(options)])}`,
         'KillMode=mixed',
+        ...topologyOf(options),
         ...service(options, graceSeconds([component], options.settings)),
       ],
       Install: ['WantedBy=downspout-workers.target'],
@@ -84,7 +91,7 @@ const network = ['Wants=network-online.target', 'After=network-online.target', '
 function service({ user, settingsFile }: SystemdOptions, stopSeconds: number): string[] {
   return [
     `User=${user}`,
-    `EnvironmentFile=${settingsFile}`,
+    `EnvironmentFile=${settingsFile.replaceAll('%', '%%')}`,
     'Restart=always',
     'RestartSec=1s',
     `TimeoutStopSec=${stopSeconds}s`,
@@ -100,15 +107,31 @@ function service({ user, settingsFile }: SystemdOptions, stopSeconds: number): s
   ];
 }
 
+function status({ statusHost }: SystemdOptions): string[] {
+  return statusHost === undefined ? [] : ['--status-host', statusHost];
+}
+
+/** What the file of settings says of them counts before. */
+function topologyOf({ topology, environment }: SystemdOptions): string[] {
+  const values = {
+    DOWNSPOUT_TOPOLOGY: topology,
+    ...(environment === undefined ? {} : { DOWNSPOUT_ENVIRONMENT: environment }),
+  };
+  return Object.entries(values).map(([name, value]) => `Environment=${word(`${name}=${value}`)}`);
+}
+
 function unit(sections: Readonly<Record<string, readonly string[]>>): string {
   const texts = Object.entries(sections).map(([name, lines]) => `[${name}]\n${lines.join('\n')}\n`);
   return `# Written by \`downspout render systemd\`.\n${texts.join('\n')}`;
 }
 
-/** Words as systemd reads them: a percent sign and a dollar sign are doubled, and blanks need quotes. */
+/** Command lines have variables too, so a dollar sign is doubled there. */
 function commandLine(words: readonly string[]): string {
-  return words
-    .map((word) => word.replaceAll('%', '%%').replaceAll('$', '$$$$'))
-    .map((word) => (/[\s"'\\]/.test(word) ? `"${word.replaceAll(/["\\]/g, '\\$&')}"` : word))
-    .join(' ');
+  return words.map((one) => word(one).replaceAll('$', '$$$$')).join(' ');
+}
+
+/** A word as systemd reads it: a percent sign is doubled, and blanks need quotes. */
+function word(text: string): string {
+  const plain = text.replaceAll('%', '%%');
+  return /[\s"'\\]/.test(plain) ? `"${plain.replaceAll(/["\\]/g, '\\$&')}"` : plain;
 }

@@ -10,7 +10,14 @@ import { topologyOf } from '../../support/targets/topologies';
 
 const { settings } = topologyOf('{ due: { replicas: 1 }, webhook: { replicas: 2, timeout: 40s } }');
 const program = [process.execPath, '/opt/100% new/downspout.js'];
-const options = { settings, program, user: 'daemon', settingsFile: '-/etc/downspout/downspout.env' };
+const options = {
+  settings,
+  topology: '/srv/down spout/50%/topology.yaml',
+  environment: 'production',
+  program,
+  user: 'daemon',
+  settingsFile: '-/etc/down spout/100%.env',
+};
 const files = renderSystemd(options);
 const unit = (path: string) => parsed(files.find((file) => file.path === path)?.text as string);
 
@@ -46,6 +53,21 @@ test('command lines are whole: percent signs and blanks are kept', () => {
   expect(unit('downspout-webhook@.service')['Service']?.['ExecStart']).toEqual([
     `${process.execPath} "/opt/100%% new/downspout.js" worker --component=webhook`,
   ]);
+});
+
+test('workers serve their figures where another host may ask for them, if that is wanted', () => {
+  const units = renderSystemd({ ...options, statusHost: '10.0.0.5' }).map(({ text }) => text);
+  expect(units.filter((text) => /^ExecStart=.* --status-host 10\.0\.0\.5$/m.test(text))).toHaveLength(3);
+});
+
+test('workers that no supervisor runs read the topology of which the units are, and its settings; the file of settings counts before', () => {
+  const service = unit('downspout-webhook@.service')['Service'];
+  expect(service?.['Environment']).toEqual([
+    '"DOWNSPOUT_TOPOLOGY=/srv/down spout/50%%/topology.yaml"',
+    'DOWNSPOUT_ENVIRONMENT=production',
+  ]);
+  expect(service?.['EnvironmentFile']).toEqual(['-/etc/down spout/100%%.env']);
+  expect(unit('downspout-supervisor.service')['Service']?.['Environment']).toBeUndefined();
 });
 
 test.each([

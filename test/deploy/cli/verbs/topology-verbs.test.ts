@@ -85,6 +85,26 @@ describe('render', () => {
     },
   );
 
+  test('systemd names the topology file and the environment that it was given', async () => {
+    write('topology.production.yaml', 'components: { webhook: { timeout: 20s } }');
+    const out = join(folder, 'out');
+    await render('systemd', '--environment', 'production', '--out', out);
+    expect(readFileSync(join(out, 'downspout-webhook@.service'), 'utf8')).toContain(
+      `\nEnvironment=DOWNSPOUT_TOPOLOGY=${path()}\nEnvironment=DOWNSPOUT_ENVIRONMENT=production\n`,
+    );
+  });
+
+  test.each([
+    ['systemd', '--user', 'me\nExecStartPre=/bin/true'],
+    ['systemd', '--settings', 'downspout.env'],
+    ['systemd', '--status-host', '10.0.0.5 --x'],
+    ['kubernetes', '--namespace', 'Our_Space'],
+  ])('%s %s %j is refused as a command line that is wrong', async (...args) => {
+    const { code, stdout, stderr } = await render(...args);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^error: option '--[\w-]+ <\w+>' argument '[^]*' is invalid\. Expected /);
+  });
+
   test('compose --out says how its files are run, and the services find them there', async () => {
     const out = join(folder, 'foo');
     const { stdout, stderr } = await render('compose', '--out', out);
