@@ -8,6 +8,8 @@ export interface CompletedVerb {
   readonly options: readonly CompletedOption[];
   /** What its first argument may be; empty when that is not known. */
   readonly argument: readonly string[];
+  /** Its first argument is a file or a folder. */
+  readonly takesFile: boolean;
 }
 
 interface Word {
@@ -26,6 +28,8 @@ interface CompletedOption extends Word {
 export interface Names {
   readonly components: readonly string[];
   readonly channels: readonly string[];
+  /** Of which there are files beside it. */
+  readonly environments: readonly string[];
 }
 
 /** Every verb of the program, itself first. */
@@ -37,6 +41,7 @@ export function completedVerbs(program: Command, names: Names): CompletedVerb[] 
       verbs: command.commands.map((sub) => ({ name: sub.name(), description: sub.description() })),
       options: [...new Set([...command.options, ...globals])].map((option) => completedOption(option, names)),
       argument: valuesOf(command.registeredArguments[0]?.name() ?? '', names),
+      takesFile: isFile(command.registeredArguments[0]?.name()),
     },
     ...command.commands.flatMap((sub) => of(sub, path === '' ? sub.name() : `${path} ${sub.name()}`)),
   ];
@@ -52,15 +57,20 @@ function completedOption(option: Option, names: Names): CompletedOption {
     values:
       option.argChoices ??
       (option.long === '--channel' ? names.channels : valuesOf(option.long?.slice(2) ?? '', names)),
-    isFile: placeholder === 'path' || placeholder === 'file',
+    isFile: isFile(placeholder),
   };
 }
 
+function isFile(name: string | undefined): boolean {
+  return name === 'path' || name === 'file' || name === 'folder';
+}
+
 /** What a thing of this name may be. */
-function valuesOf(name: string, { components, channels }: Names): readonly string[] {
+function valuesOf(name: string, { components, channels, environments }: Names): readonly string[] {
   if (name === 'component' || name === 'components') return components;
   if (name === 'counts') return components.map((component) => `${component}=`);
   if (name === 'channel') return channels;
+  if (name === 'environment') return environments;
   return name === 'shell' ? Object.keys(scripts) : [];
 }
 
@@ -70,7 +80,10 @@ export const scripts: Readonly<Record<string, (verbs: readonly CompletedVerb[]) 
 _downspout() {
   local cur="\${COMP_WORDS[COMP_CWORD]}"
   _downspout_words
-  if [ "$files" = 1 ]; then COMPREPLY=($(compgen -f -- "$cur")); else COMPREPLY=($(compgen -W "$found" -- "$cur")); fi
+  COMPREPLY=($(compgen -W "$found" -- "$cur"))
+  # Outside of a completion there is nobody whom these could be told.
+  if [ "$files" = 1 ]; then COMPREPLY+=($(compgen -f -- "$cur")); compopt -o filenames 2>/dev/null; fi
+  case "\${COMPREPLY[*]}" in *=) compopt -o nospace 2>/dev/null ;; esac
 }
 complete -F _downspout downspout
 `,
@@ -78,7 +91,11 @@ complete -F _downspout downspout
 ${walk(verbs, 'words', 2, 'CURRENT')}
 _downspout() {
   _downspout_words
-  if [ "$files" = 1 ]; then _files; else compadd -- \${=found}; fi
+  local word
+  for word in \${=found}; do
+    case "$word" in *=) compadd -S '' -- "$word" ;; *) compadd -- "$word" ;; esac
+  done
+  if [ "$files" = 1 ]; then _files; fi
 }
 compdef _downspout downspout
 `,
@@ -95,9 +112,9 @@ function walk(verbs: readonly CompletedVerb[], words: string, first: number, cur
       return [`    "${path} ${option.name}") ${result}; return ;;`];
     }),
   );
-  const following = verbs.map(({ path, verbs: subs, options, argument }) => {
+  const following = verbs.map(({ path, verbs: subs, options, argument, takesFile }) => {
     const all = [...subs.map(({ name }) => name), ...argument, ...options.map(({ name }) => name), '--help'];
-    return `    "${path}") found="${all.join(' ')}" ;;`;
+    return `    "${path}") found="${all.join(' ')}"${takesFile ? ' files=1' : ''} ;;`;
   });
   return `_downspout_words() {
   local at="" next i
@@ -119,11 +136,12 @@ ${following.join('\n')}
 
 function fish(verbs: readonly CompletedVerb[]): string {
   const groups = verbs.filter(({ verbs: subs }) => subs.length > 0);
-  const lines = verbs.flatMap(({ path, verbs: subs, options, argument }) => {
+  const lines = verbs.flatMap(({ path, verbs: subs, options, argument, takesFile }) => {
     const on = `complete -c downspout -n "__downspout_at '${path}'"`;
     return [
       ...subs.map(({ name, description }) => `${on} -f -a ${name} -d ${quoted(description)}`),
       ...(argument.length === 0 ? [] : [`${on} -f -a ${quoted(argument.join(' '))}`]),
+      ...(takesFile ? [`${on} -F`] : []),
       ...options.map(({ name, description, takesValue, values, isFile }) => {
         const value = !takesValue
           ? ''

@@ -19,11 +19,7 @@ export interface Topologies {
  */
 export function readTopologies(path?: string): Topologies {
   const file = path ?? topologyPath();
-  const [stem, end] = apart(basename(file));
-  const environments = (existsSync(file) ? readdirSync(dirname(file)) : [])
-    .filter((name) => name.startsWith(`${stem}.`) && name.endsWith(end))
-    .map((name) => name.slice(stem.length + 1, -end.length))
-    .filter((name) => /^[a-z0-9-]{1,40}$/.test(name));
+  const environments = environmentsBeside(file);
   const faults = new Set<string>();
   const [base, ...overlays] = [undefined, ...environments.toSorted()].map((environment) => {
     try {
@@ -37,6 +33,15 @@ export function readTopologies(path?: string): Topologies {
   });
   if (base === undefined || faults.size > 0) throw new UserError([...faults].join('\n'));
   return { base: base[1], overlays: new Map(overlays.flatMap((one) => (one === undefined ? [] : [one]))) };
+}
+
+/** The environments for which there is a file beside topology.yaml. */
+export function environmentsBeside(file: string): string[] {
+  const [stem, end] = apart(basename(file));
+  return (existsSync(file) ? readdirSync(dirname(file)) : [])
+    .filter((name) => name.startsWith(`${stem}.`) && name.endsWith(end))
+    .map((name) => name.slice(stem.length + 1, -end.length))
+    .filter((name) => /^[a-z0-9-]{1,40}$/.test(name));
 }
 
 /** `topology.yaml` → `topology`, `.yaml`. */

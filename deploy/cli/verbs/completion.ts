@@ -1,9 +1,11 @@
 import { Argument, type Command } from 'commander';
 import { UserError } from '../../../topology/core/errors';
 import { readEnvironment } from '../../../topology/settings/environment';
+import { topologyPath } from '../../../topology/settings/topology-file';
 import { topologyOf } from '../../../topology/settings/topology-settings';
 import { SPOUT } from '../../../topology/streams';
 import { Output, type OutputOptions } from '../../console/output';
+import { environmentsBeside } from '../../targets/topologies';
 import { completedVerbs, type Names, scripts } from '../completion';
 import { verb } from '../verb';
 
@@ -17,7 +19,7 @@ export function completionCommand(wholeProgram: () => Command): Command {
       'after',
       '\nbash: source <(downspout completion bash)\nzsh:  source <(downspout completion zsh)    (after compinit)\n' +
         'fish: downspout completion fish | source\n' +
-        'Put that line into the start file of your shell. Component names are those of topology.yaml at that moment.',
+        'Put that line into the start file of your shell. Components and environments are those of topology.yaml at that moment.',
     )
     .action((shell: string, options: OutputOptions) => {
       const script = scripts[shell]?.(completedVerbs(wholeProgram(), namesOf()));
@@ -28,10 +30,12 @@ export function completionCommand(wholeProgram: () => Command): Command {
 /** A topology.yaml that is not there, or that is wrong, is no reason to complete nothing. */
 function namesOf(): Names {
   try {
-    const channels = Object.keys(topologyOf(readEnvironment()).bolts);
-    return { channels, components: [SPOUT, ...channels] };
+    const environment = readEnvironment();
+    const environments = environmentsBeside(environment.DOWNSPOUT_TOPOLOGY ?? topologyPath());
+    const channels = Object.keys(topologyOf(environment).bolts);
+    return { channels, components: [SPOUT, ...channels], environments };
   } catch (error) {
-    if (error instanceof UserError) return { channels: [], components: [] };
+    if (error instanceof UserError) return { channels: [], components: [], environments: [] };
     throw error;
   }
 }

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { completedVerbs, scripts } from '../../../deploy/cli/completion';
 import { buildProgram } from '../../../deploy/cli/program';
+import { packageRoot } from '../../../topology/settings/package';
 
-const names = { components: ['due', 'webhook'], channels: ['webhook'] };
+const names = { components: ['due', 'webhook'], channels: ['webhook'], environments: ['production', 'staging'] };
 const verbs = completedVerbs(buildProgram(['node', 'downspout']), names);
 const script = (shell: string) => scripts[shell]?.(verbs) ?? '';
 
@@ -10,7 +11,7 @@ const script = (shell: string) => scripts[shell]?.(verbs) ?? '';
 function offered(...words: string[]): string[] {
   const quoted = words.map((word) => `'${word}'`).join(' ');
   const ask = `${script('bash')}\nCOMP_WORDS=(downspout ${quoted}); COMP_CWORD=${words.length}; _downspout; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  return execFileSync('bash', ['-c', ask], { encoding: 'utf8' }).trim().split('\n');
+  return execFileSync('bash', ['-c', ask], { encoding: 'utf8', cwd: packageRoot() }).trim().split('\n');
 }
 
 test.each([
@@ -31,6 +32,12 @@ test.each([
   ],
   [['pause', 'we'], ['webhook']],
   [['scale', 'webhook=6', 'd'], ['due=']],
+  [['plan', '--environment', 's'], ['staging']],
+  [['deploy', '--out', 'package.j'], ['package.json']],
+  [['supervisor', '--state', 'package.j'], ['package.json']],
+  [['init', 'package.j'], ['package.json']],
+  [['messages', 'import', 'package.j'], ['package.json']],
+  [['plan', 'package.j'], ['']],
   [
     ['completion', ''],
     ['bash', 'zsh', 'fish', '--verbose', '--no-color', '--help'],
