@@ -27,6 +27,9 @@ export function parseScale(text: string): Scale {
  */
 export function scaled(specification: unknown, scales: readonly Scale[]): unknown {
   const before = parseSpecification(specification, 'the release');
+  const fields = scales.map(({ component, field }) => `${component}.${field}`);
+  const twice = fields.find((field, index) => fields.indexOf(field) !== index);
+  if (twice !== undefined) throw new UserError(`${twice} is given twice. Give one count of each.`);
   for (const { component } of scales) if (sizeOf(before, component) === undefined) throw unknown(before, component);
   const copy = withCounts(specification, scales);
   parseSpecification(

@@ -1,5 +1,6 @@
 import type { DrainRate } from '../../connectors/mysql/operators/drain-rate';
 import type { MinuteCount } from '../../connectors/mysql/operators/status';
+import { MAX_REPLICAS } from '../../topology/settings/topology-schema';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { counted } from '../console/units';
 
@@ -48,6 +49,9 @@ export function wordsOf({ channel, busiest, perWorker, replicas, partitions, nee
     return `${channel}: nothing was sent yet, so nobody knows how quickly a worker sends. Ask again after the first burst.`;
   }
   if (needed <= replicas) return `${channel}: ${counted(replicas, 'worker is', 'workers are')} enough.`;
+  if (needed > MAX_REPLICAS) {
+    return `${channel}: ${needed} workers would be needed, and ${MAX_REPLICAS} are the most: allow more time (--within), spread the messages, or raise what one worker sends.`;
+  }
   const grow = needed > partitions ? ` ${channel}.partitions=${needed}` : '';
   return `${channel}: \`downspout scale ${channel}=${needed}${grow}\``;
 }

@@ -158,8 +158,11 @@ function errorOf(form: QuantityForm): string {
   return `expected ${noun} from ${rangeOf(form)}, with its unit (${units.replaceAll('|', ', ')}), for example ${example}`;
 }
 
+/** Of workers of a component. */
+export const MAX_REPLICAS = 256;
+
 export const spoutFields = {
-  replicas: count('How many workers run it', 2, 256),
+  replicas: count('How many workers run it', 2, MAX_REPLICAS),
   partitions: count('How many partitions schedule-changes has; the shards are spread over them', 8, 256),
   lead: duration('How long before its wake a message is emitted', '2s', 0, 60 * SECOND_MS),
   reconcileInterval: duration('How often the open rows are gone over', '2s', 100, HOUR_MS),
@@ -169,7 +172,7 @@ export const spoutFields = {
 };
 
 export const boltFields = {
-  replicas: count('How many workers run it', 2, 256),
+  replicas: count('How many workers run it', 2, MAX_REPLICAS),
   partitions: count("How many partitions the channel's stream has; accounts are spread over them", 8, 256),
   concurrency: count(
     'How many requests of a worker may be in flight; besides, as many that a quick host has not answered for a second',

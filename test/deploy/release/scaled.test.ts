@@ -23,6 +23,9 @@ test('more workers than partitions are refused with the reason, and an unknown c
     'There is no component "webhok" in the release that runs. Did you mean webhook? It has: due, webhook.',
   );
   expect(scaled(specification, [parseScale('webhook=9'), parseScale('webhook.partitions=9')])).toBeDefined();
+  expect(() => scaled(specification, [parseScale('webhook=3'), parseScale('webhook.replicas=4')])).toThrow(
+    'webhook.replicas is given twice. Give one count of each.',
+  );
 });
 
 const streamOf = (component: string, to: number, from: number) => ({

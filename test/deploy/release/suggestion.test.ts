@@ -14,6 +14,12 @@ test.each([
   [60_000, 1_000, 1, 'webhook: 2 workers are enough.'],
   [240_000, 1_000, 4, 'webhook: `downspout scale webhook=4`'],
   [600_001, 1_000, 11, 'webhook: `downspout scale webhook=11 webhook.partitions=11`'],
+  [
+    16_000_000,
+    1_000,
+    267,
+    'webhook: 267 workers would be needed, and 256 are the most: allow more time (--within), spread the messages, or raise what one worker sends.',
+  ],
 ])('%d messages in a minute at %d/s a worker need %d', (messages, perWorker, needed, words) => {
   const [one] = suggest(messages, perWorker);
   expect(one).toMatchObject({ needed, busiest: { minute: 60_000, messages } });
