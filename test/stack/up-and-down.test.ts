@@ -6,6 +6,8 @@ import { Pool } from '../../connectors/mysql/sql/pool';
 import { main } from '../../deploy/cli/program';
 import { NativeStack } from '../../deploy/stack/native-stack';
 import { newState } from '../../deploy/stack/stack-state';
+import { ownRecord } from '../../deploy/stack/host/processes';
+import { HostState } from '../../deploy/targets/local/host-state';
 import { systemClock } from '../../topology/core/clock';
 import { required } from '../../topology/settings/environment';
 import { variablesOf } from '../support/stack/cli';
@@ -47,6 +49,18 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** What `down` says. */
+async function said(...more: readonly string[]): Promise<string> {
+  let text = '';
+  const write = jest.spyOn(process.stdout, 'write').mockImplementation((piece) => {
+    text += String(piece);
+    return true;
+  });
+  await main(['node', 'downspout', 'down', ...more]);
+  write.mockRestore();
+  return text;
+}
+
 /** The rows that a command line leaves. */
 async function audited(verb: string, ...more: readonly string[]) {
   const newest = async () => (await readAudit(sql, {}, 1))[0]?.id ?? 0;
@@ -66,4 +80,14 @@ test('`up` and `down` leave a row, and rehearsals none', async () => {
   expect(down).not.toHaveBeenCalled();
   expect(await audited('down')).toEqual([['ann', 'down', 'local stack', 'done']]);
   expect(down).toHaveBeenCalledTimes(1);
+});
+
+test('`down` says which workers of a deploy go on without the stack, and what ends them', async () => {
+  expect(await said()).not.toMatch(/supervisor --stop/);
+  const state = join(folder, '.downspout', 'workers');
+  mkdirSync(state);
+  const worker = { component: 'due', replica: 1, releaseNumber: 7, restarts: 0, phase: 'ready', ...ownRecord() } as const;
+  new HostState(state, 'h').close([worker]);
+  expect(await said()).toMatch(/\nOn this host 1 worker of a deploy go on .* `downspout supervisor --stop` ends them\.\n$/);
+  expect(JSON.parse(await said('--json'))).toMatchObject({ left: { supervisor: null, workers: 1 } });
 });

@@ -6,6 +6,8 @@ import { counted } from '../../console/units';
 import { stopDemoWorkers } from '../../demo/workers';
 import { startedStack } from '../../stack/choice';
 import { stackFolder } from '../../stack/stack-folder';
+import { defaultStateFolder } from '../../targets/local/detached';
+import { runningSupervisor, runningWorkers } from '../../targets/local/host-state';
 import { recordOfStack } from '../audited';
 import { showParts } from '../stack-view';
 import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
@@ -44,10 +46,21 @@ async function down({ output, settings, dryRun }: VerbContext, folder: string, w
     if (done && !wipe) await recordOfStack(readEnvironment(settings.fallback, {}), 'down');
     await stack?.down(wipe, showParts(output));
   }
-  output.data({ folder, stopped: done, wiped: done && wipe, workers }, () => {
-    if (stack === null) return 'There is no local stack to stop.';
-    return wipe
+  const state = defaultStateFolder();
+  const left = { supervisor: runningSupervisor(state)?.pid ?? null, workers: runningWorkers(state).length };
+  output.data({ folder, stopped: done, wiped: done && wipe, workers, left }, () => {
+    if (stack === null) return ['There is no local stack to stop.', ...leftText(left)].join('\n');
+    const stopped = wipe
       ? `The stack is stopped and its data is removed from ${folder}.`
       : `The stack is stopped. Its data stays in ${folder}; \`downspout up\` starts it again, \`downspout down --wipe\` removes it.`;
+    return [stopped, ...leftText(left)].join('\n');
   });
+}
+
+/** What was deployed on this host outlives the stack, and waits for it. */
+function leftText({ supervisor, workers }: { readonly supervisor: number | null; readonly workers: number }): string[] {
+  if (supervisor === null && workers === 0) return [];
+  const who = supervisor === null ? [] : [`the supervisor (process ${supervisor})`];
+  const what = [...who, ...(workers === 0 ? [] : [counted(workers, 'worker')])].join(' and ');
+  return [`On this host ${what} of a deploy go on and wait for a stack. \`downspout supervisor --stop\` ends them.`];
 }
