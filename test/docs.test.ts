@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { channelGauges, counters, gauges, histograms, metricName } from '../topology/gauges';
+import { isTest, repository } from './house/sources';
 import { faultsOf } from './support/commands';
 
 const root = join(__dirname, '..');
@@ -62,6 +63,14 @@ describe.each(pages)('%s', (page) => {
   test('every command that it names exists, with its options', () => {
     expect(codeOf(page).flatMap(faultsOf)).toEqual([]);
   });
+});
+
+test('every command that the program itself names exists, with its options', () => {
+  const named = [...repository()].filter(([path]) => !isTest(path)).flatMap(([path, text]) =>
+    [...text.matchAll(/\\?`(downspout [a-z][^`\\$]*)[\\`$]/g)].map(([, command]) => [path, command ?? ''] as const),
+  );
+  expect(named.length).toBeGreaterThan(100);
+  expect(named.flatMap(([path, command]) => faultsOf(command).map((fault) => `${path}: ${fault}`))).toEqual([]);
 });
 
 test.each(['README.md', 'CONTRIBUTING.md'])('the lines of %s fit a screen', (page) => {
