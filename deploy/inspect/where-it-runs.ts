@@ -9,6 +9,8 @@ export interface Whereabouts {
   readonly workers: readonly WorkerStatus[];
   readonly placements: readonly PlacementRow[];
   readonly supervisors: readonly SupervisorStatus[];
+  /** How many workers each component has at least, by the release that is live, where another engine than the target local runs them. */
+  readonly elsewhere?: ReadonlyMap<string, number>;
 }
 
 /** One line of `downspout ps`: a worker that runs, or one that is to run and does not. */
@@ -29,7 +31,7 @@ export interface ProcessLine {
 export interface ComponentLine {
   readonly component: string;
   readonly state: 'active' | 'deactivated' | 'paused' | 'short of workers' | 'down';
-  /** Null when nobody deployed it to the target local. */
+  /** Null when nobody deployed it. */
   readonly wanted: number | null;
   readonly ready: number;
   /** Workers that own partitions, and how many they own together. */
@@ -39,7 +41,7 @@ export interface ComponentLine {
 }
 
 /** Every worker process that lives, and every placement that has none. */
-export function processesOf({ now, workers, placements, supervisors }: Whereabouts): ProcessLine[] {
+export function processesOf({ now, workers, placements, supervisors, elsewhere }: Whereabouts): ProcessLine[] {
   const living = workers.filter(({ state }) => state === 'alive' || state === 'late');
   const lines: ProcessLine[] = living.map((worker) => {
     const placement = placementOf(worker, placements);
@@ -67,22 +69,37 @@ export function processesOf({ now, workers, placements, supervisors }: Whereabou
     upMs: null,
     lastError: one.observed?.lastError ?? null,
   }));
+  const awayElsewhere = [...(elsewhere ?? [])].flatMap(([component, count]) => {
+    const there = living.filter(({ components }) => components.includes(component)).length;
+    return Array.from({ length: Math.max(0, count - there) }, () => ({ ...NOWHERE, component, state: 'does not run' }));
+  });
   const order = (line: ProcessLine) => `${line.component} ${String(line.replica ?? 0).padStart(5, '0')}`;
-  return [...lines, ...missing].toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
+  return [...lines, ...missing, ...awayElsewhere].toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
 }
 
+/** A worker of which nothing is known but that it is to run. */
+const NOWHERE = { replica: null, host: null, pid: null, release: null, partitions: {}, upMs: null, lastError: null };
+
 /** The components that run or are to run. */
-export function componentsOf({ workers, placements }: Whereabouts, pauses: readonly Pause[]): ComponentLine[] {
+export function componentsOf(
+  { workers, placements, elsewhere }: Whereabouts,
+  pauses: readonly Pause[],
+): ComponentLine[] {
   const living = workers.filter(({ state }) => state === 'alive');
-  const names = new Set([...placements.map(({ component }) => component), ...living.flatMap((one) => one.components)]);
+  const names = new Set([
+    ...placements.map(({ component }) => component),
+    ...(elsewhere?.keys() ?? []),
+    ...living.flatMap((one) => one.components),
+  ]);
   const isDeactivated = pauses.some(({ channel }) => channel === null);
   const isPaused = (name: string) => pauses.some(({ channel, account }) => channel === name && account === null);
   return [...names].toSorted().map((component) => {
     const own = living.filter(({ components }) => components.includes(component));
-    const wanted = placements.filter((one) => one.component === component);
+    const placed = placements.filter((one) => one.component === component);
+    const wanted = placed.length > 0 ? placed.length : (elsewhere?.get(component) ?? null);
     const owned = own.map(({ partitions }) => partitions[component]?.length ?? 0).filter((count) => count > 0);
-    const ready = wanted.length === 0 ? owned.length : wanted.filter(isReady).length;
-    const isShort = ready < wanted.length;
+    const ready = placed.length === 0 ? owned.length : placed.filter(isReady).length;
+    const isShort = ready < (wanted ?? 0);
     return {
       component,
       state:
@@ -95,7 +112,7 @@ export function componentsOf({ workers, placements }: Whereabouts, pauses: reado
               : isShort
                 ? 'short of workers'
                 : 'active',
-      wanted: wanted.length === 0 ? null : wanted.length,
+      wanted,
       ready,
       tasks: owned.length,
       partitions: owned.reduce((sum, count) => sum + count, 0),

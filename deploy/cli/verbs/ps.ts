@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { listPlacements, listSupervisors } from '../../../connectors/mysql/operators/placements';
+import { currentRelease } from '../../../connectors/mysql/operators/releases';
 import { Status } from '../../../connectors/mysql/operators/status';
 import { listWorkers } from '../../../connectors/mysql/operators/worker-status';
 import type { Pool } from '../../../connectors/mysql/sql/pool';
+import { replicasOf, settingsOrNull } from '../../../topology/settings/topology-settings';
 import type { Column, OutputOptions } from '../../console/output';
 import { formatDuration, formatPartitions } from '../../console/units';
 import { type ProcessLine, processesOf, type Whereabouts } from '../../inspect/where-it-runs';
@@ -35,13 +37,15 @@ export function psCommand(): Command {
 }
 
 export async function readWhereabouts(pool: Pool): Promise<Whereabouts> {
-  const [now, workers, placements, supervisors] = await Promise.all([
+  const [now, workers, placements, supervisors, live] = await Promise.all([
     new Status(pool).now(),
     listWorkers(pool),
     listPlacements(pool),
     listSupervisors(pool),
+    currentRelease(pool),
   ]);
-  return { now, workers, placements, supervisors };
+  const settings = live === null || live.target === 'local' ? null : settingsOrNull(live.specification);
+  return { now, workers, placements, supervisors, ...(settings === null ? {} : { elsewhere: replicasOf(settings) }) };
 }
 
 function numberOr(value: number | null): string {

@@ -119,6 +119,26 @@ test('components: how many workers are wanted and ready, their tasks, and what i
   expect(componentsOf(around, [...all, ...paused]).map(({ state }) => state)).toEqual(['deactivated', 'deactivated']);
 });
 
+test('where another engine runs the workers of the release that is live, those that do not run are seen too', () => {
+  const pod = (session: string, component: string, partitions: number[]) =>
+    worker(1, { session, components: [component], replica: null, supervisor: null, partitions: { [component]: partitions } });
+  const workers = [pod('a', 'webhook', [0, 1]), pod('b', 'webhook', [2])];
+  const elsewhere = new Map([['due', 1], ['webhook', 3]]);
+  const around = { now: NOW, workers, placements: [], supervisors: [], elsewhere };
+  expect(componentsOf(around, [])).toEqual([
+    { component: 'due', state: 'down', wanted: 1, ready: 0, tasks: 0, partitions: 0, releases: [] },
+    { component: 'webhook', state: 'short of workers', wanted: 3, ready: 2, tasks: 2, partitions: 3, releases: [7] },
+  ]);
+  expect(processesOf(around).map(({ component, state }) => `${component} ${state}`)).toEqual([
+    'due does not run',
+    'webhook running',
+    'webhook running',
+    'webhook does not run',
+  ]);
+  const scaled = [...workers, pod('c', 'webhook', [3]), pod('d', 'webhook', [4])];
+  expect(componentsOf({ ...around, workers: scaled }, [])[1]).toMatchObject({ state: 'active', wanted: 3, ready: 4 });
+});
+
 describe('warnings', () => {
   test('nothing when all is well, and nothing of a host that left in good order', () => {
     const left = supervisor(B, 'host-b', { leftAt: NOW - 1_000, leaseUntil: NOW - 1_000 });

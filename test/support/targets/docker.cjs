@@ -25,7 +25,10 @@ const filled = (text, variables) =>
  */
 function faultOf(services, folder, variables) {
   for (const [name, { volumes = [], env_file: files = [] }] of Object.entries(services)) {
-    const sources = volumes.map((text) => filled(text, variables)).filter((text) => text.includes(':'));
+    const [texts, binds] = [true, false].map((isText) => volumes.filter((one) => (typeof one === 'string') === isText));
+    const gone = binds.map(({ source }) => source.replaceAll('$$', '$')).find((source) => !existsSync(source));
+    if (gone !== undefined) return `invalid mount config for type "bind": bind source path does not exist: ${gone}`;
+    const sources = texts.map((text) => filled(text, variables)).filter((text) => text.includes(':'));
     const named = sources.map((text) => text.split(':')[0]).find((source) => !/^[./~]/.test(source));
     if (named !== undefined) return `service "${name}" refers to undefined volume ${named}: invalid compose project`;
     const lost = files.map((file) => path.resolve(folder, filled(file, variables))).find((file) => !existsSync(file));
