@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { systemClock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
 import { packageRoot } from '../../topology/settings/package';
+import { composeQuoted } from './compose-env';
 import { ComposeFile, HA_VARIABLES } from './compose-file';
 import { newCluster, newProject, projectOf, variablesOf } from './compose-project';
 import { run } from './host/commands';
@@ -147,7 +148,7 @@ export class ComposeStack implements Stack {
     writePrivate(
       environment,
       Object.entries(variables)
-        .map(([name, value]) => `${name}='${value}'\n`)
+        .map(([name, value]) => `${name}=${composeQuoted(name, value)}\n`)
         .join(''),
     );
     return this.execute(

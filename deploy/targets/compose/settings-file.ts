@@ -1,22 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../../../topology/core/errors';
+import { composeQuoted } from '../../stack/compose-env';
 import { neededSettings } from '../worker-settings';
 
 /** What workers find in their environment. It is written once and belongs to people then. */
 export const SETTINGS_FILE = 'workers.env';
 
 /**
- * A line of the file. Without single quotes Docker Compose puts variables in place of what follows a dollar sign, and leaves out what
- * follows a #; within them it reads `\'` as a quote, and every other backslash as it stands.
+ * A line of the file. Without quotes Docker Compose puts variables in place of what follows a dollar sign, and leaves out what follows a #.
  * @throws UserError naming the setting, without its value
  */
 export function settingsLine(name: string, value: string): string {
-  if (/^(?!['"])[^\s$#]*$/.test(value)) return `${name}=${value}`;
-  if (!/[\r\n]|\\'|\\$/.test(value)) return `${name}='${value.replaceAll("'", "\\'")}'`;
-  throw new UserError(
-    `${name} has a line end, or a backslash before a quote or at its end, beside other characters that need quotes: Docker Compose cannot read that from a file. Change the value.`,
-  );
+  return `${name}=${/^(?!['"])[^\s$#]*$/.test(value) ? value : composeQuoted(name, value)}`;
 }
 
 /** What the file of settings in a folder lacks, so that no worker could run: a sentence, and what to do. Null when it has all. */
