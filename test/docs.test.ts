@@ -66,9 +66,11 @@ describe.each(pages)('%s', (page) => {
 });
 
 test('every command that the program itself names exists, with its options', () => {
-  const named = [...repository()].filter(([path]) => !isTest(path)).flatMap(([path, text]) =>
-    [...text.matchAll(/\\?`(downspout [a-z][^`\\$]*)[\\`$]/g)].map(([, command]) => [path, command ?? ''] as const),
-  );
+  const named = [...repository()]
+    .filter(([path]) => !isTest(path))
+    .flatMap(([path, text]) =>
+      [...text.matchAll(/\\?`(downspout [a-z][^`\\$]*)[\\`$]/g)].map(([, command]) => [path, command ?? ''] as const),
+    );
   expect(named.length).toBeGreaterThan(100);
   expect(named.flatMap(([path, command]) => faultsOf(command).map((fault) => `${path}: ${fault}`))).toEqual([]);
 });

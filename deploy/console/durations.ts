@@ -19,7 +19,8 @@ export function parseCount(text: string): number {
 
 /** The same, or 0. @throws InvalidArgumentError */
 export function parseCountOrNone(text: string): number {
-  if (text !== '0' && !/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('Expected a whole number, 0 or more.');
+  if (text !== '0' && !/^[1-9]\d{0,14}$/.test(text))
+    throw new InvalidArgumentError('Expected a whole number, 0 or more.');
   return Number(text);
 }
 

@@ -72,7 +72,8 @@ export function openSettingsOf(environment: Environment, filesFolder: string): R
     const value = environment[name];
     if (value === undefined || value === defaults[name]) return [];
     const text = String(value);
-    if (/[\r\n]/.test(text)) throw new UserError(`${name} has a line end, which no file of settings can hold. Change it.`);
+    if (/[\r\n]/.test(text))
+      throw new UserError(`${name} has a line end, which no file of settings can hold. Change it.`);
     return [[name, name === 'CONNECT_URL' ? withoutCredentials(text) : text]];
   });
   const files = fileSettings.flatMap((name) =>

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { readAudit } from '../../connectors/mysql/audit/audit';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { main } from '../../deploy/cli/program';
+import { ownRecord } from '../../deploy/stack/host/processes';
 import { NativeStack } from '../../deploy/stack/native-stack';
 import { newState } from '../../deploy/stack/stack-state';
-import { ownRecord } from '../../deploy/stack/host/processes';
 import { HostState } from '../../deploy/targets/local/host-state';
 import { systemClock } from '../../topology/core/clock';
 import { required } from '../../topology/settings/environment';
@@ -86,8 +86,17 @@ test('`down` says which workers of a deploy go on without the stack, and what en
   expect(await said()).not.toMatch(/supervisor --stop/);
   const state = join(folder, '.downspout', 'workers');
   mkdirSync(state);
-  const worker = { component: 'due', replica: 1, releaseNumber: 7, restarts: 0, phase: 'ready', ...ownRecord() } as const;
+  const worker = {
+    component: 'due',
+    replica: 1,
+    releaseNumber: 7,
+    restarts: 0,
+    phase: 'ready',
+    ...ownRecord(),
+  } as const;
   new HostState(state, 'h').close([worker]);
-  expect(await said()).toMatch(/\nOn this host 1 worker of a deploy go on .* `downspout supervisor --stop` ends them\.\n$/);
+  expect(await said()).toMatch(
+    /\nOn this host 1 worker of a deploy go on .* `downspout supervisor --stop` ends them\.\n$/,
+  );
   expect(JSON.parse(await said('--json'))).toMatchObject({ left: { supervisor: null, workers: 1 } });
 });

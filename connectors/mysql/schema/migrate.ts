@@ -68,10 +68,7 @@ export function migrationScript(url: string): Promise<string[]> {
 }
 
 /** Runs `work` while no other migration of the database runs. */
-async function underLock<T>(
-  url: string,
-  work: (connection: Connection, database: string) => Promise<T>,
-): Promise<T> {
+async function underLock<T>(url: string, work: (connection: Connection, database: string) => Promise<T>): Promise<T> {
   const { database, ...server } = addressOf(url);
   let connection: Connection | undefined;
   try {

@@ -118,9 +118,7 @@ function systemd(): Command {
   return withTopology('systemd', 'print the systemd unit of the supervisor, or write it and units of the workers', {
     example: 'downspout render systemd > /etc/systemd/system/downspout-supervisor.service',
   })
-    .addOption(
-      new Option('--user <name>', 'the user that the units run as').argParser(parseUser).default('downspout'),
-    )
+    .addOption(new Option('--user <name>', 'the user that the units run as').argParser(parseUser).default('downspout'))
     .addOption(
       new Option('--settings <path>', 'the file of settings that the units read, by its whole path')
         .argParser(parsePath)
@@ -131,7 +129,10 @@ function systemd(): Command {
     .action((options: SystemdVerbOptions) => {
       const program = [process.execPath, join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js')];
       const environment = readEnvironment();
-      const { settings, files: [topology = ''] } = topologyFileOf(options, environment);
+      const {
+        settings,
+        files: [topology = ''],
+      } = topologyFileOf(options, environment);
       const files = renderSystemd({
         settings,
         topology: resolve(topology),

@@ -37,7 +37,11 @@ export function supervisorCommand(): Command {
     )
     .action(async (options: SupervisorOptions, command: Command) => {
       if (options.stop === true) {
-        refuseGiven(command, ['--detach', '--release-workers', '--status-host'], 'what --stop ends drains its workers. Leave it out.');
+        refuseGiven(
+          command,
+          ['--detach', '--release-workers', '--status-host'],
+          'what --stop ends drains its workers. Leave it out.',
+        );
       }
       const context = contextOf(options);
       const { output, settings } = context;

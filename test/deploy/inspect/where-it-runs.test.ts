@@ -121,9 +121,18 @@ test('components: how many workers are wanted and ready, their tasks, and what i
 
 test('where another engine runs the workers of the release that is live, those that do not run are seen too', () => {
   const pod = (session: string, component: string, partitions: number[]) =>
-    worker(1, { session, components: [component], replica: null, supervisor: null, partitions: { [component]: partitions } });
+    worker(1, {
+      session,
+      components: [component],
+      replica: null,
+      supervisor: null,
+      partitions: { [component]: partitions },
+    });
   const workers = [pod('a', 'webhook', [0, 1]), pod('b', 'webhook', [2])];
-  const elsewhere = new Map([['due', 1], ['webhook', 3]]);
+  const elsewhere = new Map([
+    ['due', 1],
+    ['webhook', 3],
+  ]);
   const around = { now: NOW, workers, placements: [], supervisors: [], elsewhere };
   expect(componentsOf(around, [])).toEqual([
     { component: 'due', state: 'down', wanted: 1, ready: 0, tasks: 0, partitions: 0, releases: [] },

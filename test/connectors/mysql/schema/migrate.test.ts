@@ -106,7 +106,9 @@ describe('migrate', () => {
 
     test('and broken off after any kind of statement goes on where it was', async () => {
       const whole = await migrationScript(other());
-      const adds = whole.findLastIndex((statement) => statement.startsWith('ALTER TABLE') && /\bADD COLUMN\b/.test(statement));
+      const adds = whole.findLastIndex(
+        (statement) => statement.startsWith('ALTER TABLE') && /\bADD COLUMN\b/.test(statement),
+      );
       expect(adds).toBeGreaterThan(0);
       await run(whole.slice(0, adds + 1));
       const rest = await migrationScript(other());

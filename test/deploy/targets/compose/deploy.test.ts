@@ -634,7 +634,11 @@ test('settings go into a file that only its owner reads, with addresses as conta
 
 describe('what Docker Compose reads of a file of settings', () => {
   const written = (name: 'KAFKA_SASL_PASSWORD' | 'HTTPS_PROXY', value: string) => {
-    const files = renderCompose({ ...topologyOf(), image: 'downspout:1', environment: { ...environment, [name]: value } });
+    const files = renderCompose({
+      ...topologyOf(),
+      image: 'downspout:1',
+      environment: { ...environment, [name]: value },
+    });
     const text = files.find(({ path }) => path === 'workers.env')?.text ?? '';
     return text.split('\n').find((line) => line.startsWith(`${name}=`));
   };
