@@ -41,7 +41,7 @@ export function completedVerbs(program: Command, names: Names): CompletedVerb[] 
       verbs: command.commands.map((sub) => ({ name: sub.name(), description: sub.description() })),
       options: [...new Set([...command.options, ...globals])].map((option) => completedOption(option, names)),
       argument: valuesOf(command.registeredArguments[0]?.name() ?? '', names),
-      takesFile: isFile(command.registeredArguments[0]?.name()),
+      takesFile: namesFile(command.registeredArguments[0]?.name()),
     },
     ...command.commands.flatMap((sub) => of(sub, path === '' ? sub.name() : `${path} ${sub.name()}`)),
   ];
@@ -57,11 +57,11 @@ function completedOption(option: Option, names: Names): CompletedOption {
     values:
       option.argChoices ??
       (option.long === '--channel' ? names.channels : valuesOf(option.long?.slice(2) ?? '', names)),
-    isFile: isFile(placeholder),
+    isFile: namesFile(placeholder),
   };
 }
 
-function isFile(name: string | undefined): boolean {
+function namesFile(name: string | undefined): boolean {
   return name === 'path' || name === 'file' || name === 'folder';
 }
 

@@ -55,7 +55,7 @@ export function migrate(url: string, options: MigrateOptions = {}): Promise<stri
  */
 export function migrationScript(url: string): Promise<string[]> {
   return underLock(url, async (connection, database) => {
-    const { create, migrations } = await missing(connection, database);
+    const { create, migrations } = await whatIsMissing(connection, database);
     if (migrations.length === 0) return create;
     const script = [...create, useOf(database), MAKE_JOURNAL];
     for (const migration of migrations) {
@@ -99,7 +99,7 @@ export async function pendingMigrations(connection: Connection, database: string
 }
 
 async function bringUpToDate(connection: Connection, database: string, options: MigrateOptions): Promise<string[]> {
-  const { create, migrations } = await missing(connection, database);
+  const { create, migrations } = await whatIsMissing(connection, database);
   const statements = [...create, ...migrations.map(statementOf)];
   for (const statement of statements) options.report?.(statement);
   if (options.dryRun === true || statements.length === 0) return statements;
@@ -112,7 +112,7 @@ async function bringUpToDate(connection: Connection, database: string, options: 
 }
 
 /** What is to be done: the database, where there is none, and the migrations. @throws UserError as migrate */
-async function missing(connection: Connection, database: string) {
+async function whatIsMissing(connection: Connection, database: string) {
   const there = await valueOf(connection, 'SELECT 1 FROM information_schema.schemata WHERE schema_name = ?', [
     database,
   ]);

@@ -76,7 +76,10 @@ export function supervisorArguments({
   statusHost,
 }: Omit<DetachOptions, 'clock'>): string[] {
   return [
-    ...[ownProgram(), 'supervisor', '--state', folder],
+    ownProgram(),
+    'supervisor',
+    '--state',
+    folder,
     ...(releaseWorkers ? ['--release-workers'] : []),
     ...(statusHost === undefined ? [] : ['--status-host', statusHost]),
   ];

@@ -80,7 +80,7 @@ test.each([
   [['accounts', 'set', 'caf\ufffd'], /argument 3 has bytes that are not UTF-8: set the terminal/],
   [['deploy', '--pause', 'soon'], /Expected a number with a unit/],
   [['rollback', 'x'], /Expected a positive whole number/],
-  [['kill', '-w', 'x'], /Expected a positive whole number/],
+  [['kill', '-w', 'x'], /Expected a whole number, 0 or more/],
   [['supervisor', '--stop', '--detach', '--release-workers'], /--detach, --release-workers: what --stop ends drains/],
   [['scale', '--suggest', 'webhook=3'], /--suggest changes nothing: leave the counts out/],
   [['scale', '--suggest', '--no-supervisor', '--pause', '1s'], /--pause, --no-supervisor: --suggest changes nothing/],

@@ -119,15 +119,16 @@ test('components: how many workers are wanted and ready, their tasks, and what i
   expect(componentsOf(around, [...all, ...paused]).map(({ state }) => state)).toEqual(['deactivated', 'deactivated']);
 });
 
+const pod = (session: string, component: string, partitions: number[]) =>
+  worker(1, {
+    session,
+    components: [component],
+    replica: null,
+    supervisor: null,
+    partitions: { [component]: partitions },
+  });
+
 test('where another engine runs the workers of the release that is live, those that do not run are seen too', () => {
-  const pod = (session: string, component: string, partitions: number[]) =>
-    worker(1, {
-      session,
-      components: [component],
-      replica: null,
-      supervisor: null,
-      partitions: { [component]: partitions },
-    });
   const workers = [pod('a', 'webhook', [0, 1]), pod('b', 'webhook', [2])];
   const elsewhere = new Map([
     ['due', 1],

@@ -62,6 +62,21 @@ const table = () => `\`${addressOf(other()).database}\`.scheduled_messages`;
 
 const dropOther = () => admin.run(`DROP DATABASE IF EXISTS \`${addressOf(other()).database}\``);
 
+/** As somebody does at a prompt. */
+const runByHand = (statements: readonly string[]) =>
+  admin.use(async (sql) => {
+    try {
+      for (const statement of statements) await sql.run(statement);
+    } finally {
+      await sql.run(`USE \`${addressOf(url).database}\``);
+    }
+  });
+const columnsOf = (database: string) =>
+  admin.rows(
+    `SELECT table_name, column_name, column_type, is_nullable, column_default, generation_expression, collation_name
+     FROM information_schema.columns WHERE table_schema = '${database}' ORDER BY 1, 2`,
+  );
+
 describe('migrate', () => {
   afterEach(dropOther);
 
@@ -81,25 +96,11 @@ describe('migrate', () => {
   });
 
   describe('the script of a dry run, run by somebody who changes schemas by hand,', () => {
-    const run = (statements: readonly string[]) =>
-      admin.use(async (sql) => {
-        try {
-          for (const statement of statements) await sql.run(statement);
-        } finally {
-          await sql.run(`USE \`${addressOf(url).database}\``);
-        }
-      });
-    const columns = (database: string) =>
-      admin.rows(
-        `SELECT table_name, column_name, column_type, is_nullable, column_default, generation_expression, collation_name
-         FROM information_schema.columns WHERE table_schema = '${database}' ORDER BY 1, 2`,
-      );
-
     test('makes what `migrate` makes, and says so to the next one', async () => {
       const script = await migrationScript(other());
       expect(script.filter((statement) => statement.trimEnd().endsWith(';'))).toEqual([]);
-      await run(script);
-      expect(await columns(addressOf(other()).database)).toEqual(await columns(addressOf(url).database));
+      await runByHand(script);
+      expect(await columnsOf(addressOf(other()).database)).toEqual(await columnsOf(addressOf(url).database));
       expect(await migrationScript(other())).toEqual([]);
       expect(await migrate(other())).toEqual([]);
     });
@@ -110,11 +111,11 @@ describe('migrate', () => {
         (statement) => statement.startsWith('ALTER TABLE') && /\bADD COLUMN\b/.test(statement),
       );
       expect(adds).toBeGreaterThan(0);
-      await run(whole.slice(0, adds + 1));
+      await runByHand(whole.slice(0, adds + 1));
       const rest = await migrationScript(other());
       // The column is there, and only the row about it is left.
       expect(rest.slice(2)).toEqual(whole.slice(adds + 1));
-      await run(rest);
+      await runByHand(rest);
       expect(await migrate(other())).toEqual([]);
     });
   });

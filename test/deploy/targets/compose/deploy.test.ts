@@ -632,17 +632,18 @@ test('settings go into a file that only its owner reads, with addresses as conta
   expect(docker.state.calls.flat().join(' ')).not.toContain('hush');
 });
 
-describe('what Docker Compose reads of a file of settings', () => {
-  const written = (name: 'KAFKA_SASL_PASSWORD' | 'HTTPS_PROXY', value: string) => {
-    const files = renderCompose({
-      ...topologyOf(),
-      image: 'downspout:1',
-      environment: { ...environment, [name]: value },
-    });
-    const text = files.find(({ path }) => path === 'workers.env')?.text ?? '';
-    return text.split('\n').find((line) => line.startsWith(`${name}=`));
-  };
+/** The line of a setting. */
+const written = (name: 'KAFKA_SASL_PASSWORD' | 'HTTPS_PROXY', value: string) => {
+  const files = renderCompose({
+    ...topologyOf(),
+    image: 'downspout:1',
+    environment: { ...environment, [name]: value },
+  });
+  const text = files.find(({ path }) => path === 'workers.env')?.text ?? '';
+  return text.split('\n').find((line) => line.startsWith(`${name}=`));
+};
 
+describe('what Docker Compose reads of a file of settings', () => {
   test.each([
     ['plain-1/2+3=4%25', 'plain-1/2+3=4%25'],
     ['back\\slash\\', 'back\\slash\\'],
@@ -698,13 +699,13 @@ describe('files that the settings name', () => {
 
   test('replace the containers that read them when they say something else', async () => {
     const file = join(folder, 'ca.pem');
-    const changed = { environment: { ...environment, CONNECT_CA_FILE: file } };
+    const withFile = { environment: { ...environment, CONNECT_CA_FILE: file } };
     writeFileSync(file, 'one');
-    await deploy(8, BOTH, changed);
-    await deploy(9, BOTH, changed);
+    await deploy(8, BOTH, withFile);
+    await deploy(9, BOTH, withFile);
     expect(commandsOf('worker-webhook')).toEqual(['--release=8', '--release=8']);
     writeFileSync(file, 'two');
-    await deploy(10, BOTH, changed);
+    await deploy(10, BOTH, withFile);
     expect(commandsOf('worker-webhook')).toEqual(['--release=10', '--release=10']);
   });
 });

@@ -42,7 +42,7 @@ test('what could not be written is written the next time', () => {
   const tell = scrapeTargets({ stateFolder, supervisor: 'a1', stackFolder: null });
   const file = join(stateFolder, 'targets.json');
   mkdirSync(file);
-  expect(() => tell(['http://127.0.0.1:1'])).toThrow();
+  expect(() => tell(['http://127.0.0.1:1'])).toThrow('EISDIR');
   rmSync(file, { recursive: true });
   tell(['http://127.0.0.1:1']);
   expect(read(file)).toEqual([{ targets: ['127.0.0.1:1'] }]);
