@@ -325,7 +325,8 @@ export class HeldRows {
 
   /** It is settled without a claim: it is too late, or newer ones of a backlog go first. */
   private isLate(row: HeldRow): boolean {
-    return row.at <= this.options.databaseClock.earliest() && this.options.lateRows.isLate(row) && !this.isPaused(row);
+    const { lateRows, databaseClock } = this.options;
+    return lateRows.isLate(row) && row.at <= databaseClock.earliest() && !this.isPaused(row);
   }
 
   private settle(row: HeldRow): void {

@@ -158,6 +158,7 @@ export class Attempts {
 
   private classOf(row: HeldRow): ChannelClass {
     const { channel, databaseClock } = this.options;
+    if (!row.inDoubt) return channel.class;
     const latest = databaseClock.latest();
     // While the clock is unknown nothing starts, so nothing needs to be decided.
     return classFor(channel, row, Number.isFinite(latest) ? latest : Number.NEGATIVE_INFINITY);
@@ -291,11 +292,12 @@ export class Attempts {
     { leastMs = 0, isLookup = false }: { readonly leastMs?: number; readonly isLookup?: boolean } = {},
   ): AttemptResult {
     const { channel, retry, random, databaseClock, gates } = this.options;
-    const now = this.now();
+    const earliest = databaseClock.earliest();
+    const now = this.asRecorded(earliest);
     // What it waited at a limit since its wake says nothing of its provider.
     const waitedMs = gates.areKnown && row.firstAttemptAt !== null ? Math.max(0, (startedAt ?? now) - row.wakeAt) : 0;
     // A plan's age is one by the database's clock. While that is unknown nothing is given up for its age.
-    const isKnown = Number.isFinite(databaseClock.earliest());
+    const isKnown = Number.isFinite(earliest);
     const attempted: Attempted = {
       channelClass: this.classOf(row),
       attempts: row.attempts + 1,
@@ -304,7 +306,7 @@ export class Attempts {
       firstAttemptAt: ((isKnown ? (row.firstAttemptAt ?? startedAt) : undefined) ?? now) + waitedMs,
     };
     const settlement = settle(attempted, outcome, retry, now, random());
-    if (settlement.state !== 'scheduled') return this.written(row, outcome, settlement, startedAt);
+    if (settlement.state !== 'scheduled') return this.written(row, outcome, settlement, startedAt, now);
     // A lookup that is made earlier could find nothing although the message is accepted afterwards, and a key may not be known
     // yet. A person's decision may come that early too.
     const isEarly = !sendsAgainAtOnce(channel) && (outcome.kind === 'unknown' || row.decided);
@@ -312,7 +314,7 @@ export class Attempts {
     const asked = waitedMs === 0 ? {} : { askedMs: (settlement.askedMs ?? 0) + waitedMs };
     const planned = { ...settlement, delayMs, ...asked };
     const late = isKnown ? this.options.late.insteadOfRetry(row, planned, now + delayMs) : undefined;
-    return this.written(row, outcome, late ?? planned, startedAt);
+    return this.written(row, outcome, late ?? planned, startedAt, now);
   }
 
   private written(
@@ -320,17 +322,19 @@ export class Attempts {
     outcome: LedgerOutcome,
     settlement: Settlement,
     startedAt: number | null,
+    finishedAt = this.now(),
   ): AttemptResult {
     const { id, version, dueAt, wakeAt, contentHash } = row;
-    const result = { id, version, dueAt, wakeAt, contentHash, startedAt, finishedAt: this.now(), outcome, settlement };
+    const result = { id, version, dueAt, wakeAt, contentHash, startedAt, finishedAt, outcome, settlement };
     return this.keepings.has(row) ? { ...result, hasKept: true } : result;
   }
 
   /** The database's clock, or this machine's while the database's is unknown. For records only. */
-  private readonly now = (): number => {
-    const now = this.options.databaseClock.earliest();
-    return Number.isFinite(now) ? Math.floor(now) : this.options.clock.now();
-  };
+  private readonly now = (): number => this.asRecorded(this.options.databaseClock.earliest());
+
+  private asRecorded(earliest: number): number {
+    return Number.isFinite(earliest) ? Math.floor(earliest) : this.options.clock.now();
+  }
 
   /** What an error means of which no request came: that kept ids cannot be had now says nothing of the message. */
   private unable(what: string, row: HeldRow, error: unknown): Extract<Outcome, { kind: 'retry' | 'postponed' }> {

@@ -23,8 +23,11 @@ export class Lateness {
 
   /** No request of it may begin any more. False while the clock is unknown, which says nothing of the row. */
   isOver(row: Lateable): boolean {
+    const end = endOf(row, this.policy);
+    // Most messages may be sent however late it is, and each is asked about several times.
+    if (end === Number.POSITIVE_INFINITY) return false;
     const latest = this.databaseClock.latest();
-    return Number.isFinite(latest) && latest > endOf(row, this.policy);
+    return Number.isFinite(latest) && latest > end;
   }
 
   /** What becomes of a row that is over. */

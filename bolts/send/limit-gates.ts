@@ -72,12 +72,12 @@ export class LimitGates {
 
   /** No request of the account may begin now. */
   isClosed(account: string): boolean {
-    return this.opens(account) > this.options.databaseClock.earliest();
+    return !this.areAllOpen && this.opens(account) > this.options.databaseClock.earliest();
   }
 
   /** It is closed for so long that its rows do not wait for it here. */
   isClosedForLong(account: string): boolean {
-    return this.opens(account) > this.options.databaseClock.earliest() + KEPT_FOR_MS;
+    return !this.areAllOpen && this.opens(account) > this.options.databaseClock.earliest() + KEPT_FOR_MS;
   }
 
   /** Its provider takes nothing of it now, also not of what was allowed before. */
@@ -215,9 +215,12 @@ export class LimitGates {
     this.isGivingBack = false;
   }
 
+  private get areAllOpen(): boolean {
+    return this.opensAt.size === 0 && this.heldUntil.size === 0;
+  }
+
   private opens(account: string): number {
-    const { opensAt, heldUntil } = this;
-    if (opensAt.size === 0 && heldUntil.size === 0) return Number.NEGATIVE_INFINITY;
+    const { opensAt } = this;
     const name = nameOf(account);
     return Math.max(opensAt.get(name) ?? 0, opensAt.get(APP) ?? 0, this.held(name));
   }

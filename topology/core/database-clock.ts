@@ -30,6 +30,8 @@ export class DatabaseClockBounds implements DatabaseClock {
   private readings: Reading[] = [];
   private low: Bound | undefined;
   private high: Bound | undefined;
+  /** When one of them becomes too old. */
+  private until = Number.POSITIVE_INFINITY;
   private server: string | undefined;
 
   constructor(private readonly clock: Pick<Clock, 'monotonic'>) {}
@@ -63,8 +65,7 @@ export class DatabaseClockBounds implements DatabaseClock {
   /** @returns now, after bounds that are too old were replaced by those of later readings */
   private forgetOld(): number {
     const now = this.clock.monotonic();
-    const isOld = (bound: Bound | undefined) => bound !== undefined && now - bound.at > MAX_READING_AGE_MS;
-    if (isOld(this.low) || isOld(this.high)) this.choose(now);
+    if (now > this.until) this.choose(now);
     return now;
   }
 
@@ -78,6 +79,8 @@ export class DatabaseClockBounds implements DatabaseClock {
       if (this.low === undefined || lowAt(low, now) >= lowAt(this.low, now)) this.low = low;
       if (this.high === undefined || highAt(high, now) <= highAt(this.high, now)) this.high = high;
     }
+    const at = [this.low, this.high].map((bound) => bound?.at ?? Number.POSITIVE_INFINITY);
+    this.until = Math.min(...at) + MAX_READING_AGE_MS;
   }
 }
 

@@ -74,7 +74,8 @@ function countedFrom({ dueAt, lateFrom }: Pick<Lateable, 'dueAt' | 'lateFrom'>):
 
 /** The last moment at which a request of it may begin; +Infinity when it is sent however late it is. */
 export function endOf(message: Lateable, channel: LatenessPolicy): number {
-  const { sendWithinMs, onLate } = policyOf(message, channel);
+  const sendWithinMs = message.sendWithinMs ?? channel.sendWithinMs;
+  const onLate = message.onLate ?? channel.onLate;
   return sendWithinMs === null || onLate === 'send' ? Number.POSITIVE_INFINITY : countedFrom(message) + sendWithinMs;
 }
 
