@@ -248,8 +248,7 @@ export class HeldRows {
    * @returns rows to be dropped whose earlier claim may have taken effect, though its answer was lost
    */
   sweep(now: number, hasRoom: boolean): readonly HeldRow[] {
-    for (const row of this.toClaim.parked()) {
-      if (now - row.since <= MAX_WAIT_MS) continue;
+    for (const row of this.toClaim.parked((one) => now - one.since > MAX_WAIT_MS)) {
       this.takeOut(row);
       this.giveUp(row);
     }

@@ -125,10 +125,9 @@ export class ClaimedRows {
   sweep(now: number): void {
     this.attempts.endAwaited();
     const monotonic = this.options.clock.monotonic();
-    for (const row of this.toStart.parked()) {
+    for (const row of this.toStart.parked((one) => now - one.since > MAX_WAIT_MS)) {
       const goesOn = row.lane.isKnownQuick && monotonic - row.lane.origin.answeredAt < MAX_WAIT_MS;
-      if (now - row.since > (goesOn ? MAX_WAIT_QUICK_MS : MAX_WAIT_MS))
-        this.giveBack(row, 'its account or origin had no room');
+      if (!goesOn || now - row.since > MAX_WAIT_QUICK_MS) this.giveBack(row, 'its account or origin had no room');
     }
   }
 
@@ -142,7 +141,7 @@ export class ClaimedRows {
    * @param since +Infinity for every row that is not started
    */
   giveBackWaiting(since: number): void {
-    for (const row of this.toStart.parked()) if (row.since <= since) this.giveBack(row, 'its worker stopped');
+    for (const row of this.toStart.parked((one) => one.since <= since)) this.giveBack(row, 'its worker stopped');
     for (let row = this.toStart.next(since); row !== undefined; row = this.toStart.next(since)) {
       this.finish(row, this.attempts.givenBack(row, 'its worker stopped'));
     }

@@ -139,6 +139,8 @@ export class Line<Row extends Waiting = Waiting> {
   parkedOn: Resource | undefined;
   /** The resource whose room the line was given; passed on when the line cannot use it. */
   wokenBy: Resource | undefined;
+  /** What stands for it among the lines that wait for that resource. */
+  entry: Ordered | undefined;
   private readonly rows = new OrderedRows<Row>();
 
   constructor(readonly lane: Lane<Row>) {}

@@ -8,7 +8,7 @@ interface Entry<Row extends Waiting> extends Ordered {
   readonly line: Line<Row>;
 }
 
-/** Earlier entries of lines may be in the heap, as many as there are lines and so many more. */
+/** Earlier entries of lines may be in the heap: as many as there were lines when it was last looked through, and so many more. */
 const MAX_EARLIER = 1_000;
 
 /**
@@ -17,13 +17,13 @@ const MAX_EARLIER = 1_000;
  */
 export class ParkedLines<Row extends Waiting> {
   private readonly entries = new Heap<Entry<Row>>(isBefore);
-  private readonly last = new Map<Line<Row>, Entry<Row>>();
+  private maxEntries = MAX_EARLIER;
 
   constructor(private readonly resource: Resource) {}
 
   /** An upper bound. */
   get size(): number {
-    return this.last.size;
+    return this.entries.size;
   }
 
   /** Adds a line, once more when it has another first row. */
@@ -31,18 +31,17 @@ export class ParkedLines<Row extends Waiting> {
     const first = line.first();
     if (first === undefined) return;
     const entry = { line, id: first.id, at: first.at };
-    this.last.set(line, entry);
+    line.entry = entry;
     this.entries.push(entry);
-    if (this.entries.size > 2 * this.last.size + MAX_EARLIER) this.entries.keep((one) => this.isLast(one));
+    if (this.entries.size <= this.maxEntries) return;
+    this.entries.keep((one) => this.counts(one));
+    this.maxEntries = 2 * this.entries.size + MAX_EARLIER;
   }
 
   pop(): Line<Row> | undefined {
     for (let entry = this.entries.pop(); entry !== undefined; entry = this.entries.pop()) {
-      if (!this.isLast(entry)) continue;
+      if (!this.counts(entry)) continue;
       const { line, id, at } = entry;
-      this.last.delete(line);
-      // It may have been woken otherwise since it was added.
-      if (line.parkedOn !== this.resource) continue;
       const first = line.first();
       if (first?.id === id && first.at === at) return line;
       // Its first row was taken out.
@@ -51,7 +50,8 @@ export class ParkedLines<Row extends Waiting> {
     return undefined;
   }
 
-  private isLast(entry: Entry<Row>): boolean {
-    return this.last.get(entry.line) === entry;
+  /** It is the last one of its line, which may have been woken otherwise since it was added. */
+  private counts(entry: Entry<Row>): boolean {
+    return entry.line.entry === entry && entry.line.parkedOn === this.resource;
   }
 }

@@ -99,6 +99,7 @@ export class Origin extends Resource {
 
   /** A connection was made. */
   reached(): void {
+    if (!this.isSuspect) return;
     this.failures = 0;
     this.turn = undefined;
     this.served.clear();

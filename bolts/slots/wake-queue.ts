@@ -152,9 +152,11 @@ export class WakeQueue<Row extends SlotRow<Row>> {
     return line?.first()?.at;
   }
 
-  /** Rows that wait for an account or an origin. */
-  parked(): Row[] {
-    return [...this.parkedLines].flatMap((line) => [...line.all()]);
+  /** Rows that wait for an account or an origin, of those that are wanted. There may be very many of them. */
+  parked(isWanted: (row: Row) => boolean): Row[] {
+    const rows: Row[] = [];
+    for (const line of this.parkedLines) for (const row of line.all()) if (isWanted(row)) rows.push(row);
+    return rows;
   }
 
   private takeOut(row: Row): void {
