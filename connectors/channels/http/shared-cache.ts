@@ -24,6 +24,8 @@ const MAX_OWNERS = 8;
 export class SharedCache<Value> {
   /** Both used longest ago first. */
   private readonly entries = new Map<string, Entry<Value>>();
+  /** The last of them. A crowd's requests go to few origins, and a map that is small is made anew with every few of its changes. */
+  private newest: Entry<Value> | undefined;
   private readonly keysOf = new Map<string, Set<string>>();
 
   constructor(private readonly options: SharedCacheOptions<Value>) {}
@@ -60,8 +62,11 @@ export class SharedCache<Value> {
   touch(key: string, owner: string): void {
     const entry = this.entries.get(key);
     if (entry === undefined) return;
-    this.entries.delete(key);
-    this.entries.set(key, entry);
+    if (entry !== this.newest) {
+      this.entries.delete(key);
+      this.entries.set(key, entry);
+      this.newest = entry;
+    }
     if (entry.owners.size < MAX_OWNERS) entry.owners.add(owner);
     if (!entry.owners.has(owner)) return;
     const keys = this.keysOf.get(owner) ?? new Set();
