@@ -11,18 +11,23 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
   const { metrics, log } = observer;
   // Otherwise the first of them would be no increase: a series that begins with a number has risen by nothing.
   for (const state of ['late', 'skipped']) metrics.settled.inc({ channel, state }, 0);
-  const settled = ({ outcome, settlement }: AttemptResult) => {
-    metrics.attempts.inc({ channel, outcome: outcome.kind });
-    metrics.settled.inc({ channel, state: nameOf(settlement) });
+  /** Nearly all of a batch have the same labels, and a figure is found by a text that is made of them. */
+  const settled = (results: readonly AttemptResult[]) => {
+    const outcomes = countedBy(results, ({ outcome }) => outcome.kind);
+    for (const [outcome, count] of outcomes) metrics.attempts.inc({ channel, outcome }, count);
+    const states = countedBy(results, ({ settlement }) => nameOf(settlement));
+    for (const [state, count] of states) metrics.settled.inc({ channel, state }, count);
   };
-  const written = (result: AttemptResult) => {
-    const { outcome, wakeAt, dueAt, finishedAt } = result;
-    settled(result);
-    if (outcome.kind === 'delivered') {
-      metrics.lateness.observe({ channel }, Math.max(0, finishedAt - wakeAt) / 1_000);
-      metrics.afterDue.observe({ channel }, Math.max(0, finishedAt - dueAt) / 1_000);
+  const written = (results: readonly AttemptResult[]) => {
+    settled(results);
+    for (const result of results) {
+      const { outcome, wakeAt, dueAt, finishedAt } = result;
+      if (outcome.kind === 'delivered') {
+        metrics.lateness.observe({ channel }, Math.max(0, finishedAt - wakeAt) / 1_000);
+        metrics.afterDue.observe({ channel }, Math.max(0, finishedAt - dueAt) / 1_000);
+      }
+      tell(log, result);
     }
-    tell(log, result);
   };
   /** They are counted when the ledger has them, and not again with their rows. */
   const journaled = new WeakSet<AttemptResult>();
@@ -45,30 +50,26 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
     async settleUnclaimed(session, results) {
       const ended = await timed('settle_unclaimed', observer, () => rows.settleUnclaimed(session, results));
       const ids = new Set(ended);
-      for (const result of results) {
-        if (!ids.has(result.id)) continue;
-        settled(result);
-        tell(log, result);
-      }
+      const over = results.filter(({ id }) => ids.has(id));
+      settled(over);
+      for (const result of over) tell(log, result);
       return ended;
     },
     async writeBack(session, results) {
       const unwritten = await timed('write_back', observer, () => rows.writeBack(session, results));
       const refused = new Set(unwritten.map(({ id }) => id));
       for (const { again } of unwritten) metrics.unwritten.inc({ channel, result: again ? 'again' : 'refused' });
-      for (const result of results) if (!refused.has(result.id) && !journaled.has(result)) written(result);
+      written(results.filter((result) => !refused.has(result.id) && !journaled.has(result)));
       return unwritten;
     },
     async journal(session, results) {
       await timed('journal', observer, () => rows.journal(session, results));
-      for (const result of results) {
-        journaled.add(result);
-        written(result);
-      }
+      for (const result of results) journaled.add(result);
+      written(results);
     },
     async writeAlone(session, result, release) {
       const verdict = await timed('write_alone', observer, () => rows.writeAlone(session, result, release));
-      if (verdict === 'written' && !journaled.has(result)) written(result);
+      if (verdict === 'written' && !journaled.has(result)) written([result]);
       if (verdict !== 'written') metrics.unwritten.inc({ channel, result: verdict });
       const { id, version } = result;
       const how = release?.keepsDoubt === true ? 'released' : 'released in doubt';
@@ -97,6 +98,15 @@ export function observedOpenRows(rows: OpenRows, observer: Observer): OpenRows {
       return recovery;
     },
   };
+}
+
+function countedBy<Row, Label>(rows: readonly Row[], labelOf: (row: Row) => Label): ReadonlyMap<Label, number> {
+  const counts = new Map<Label, number>();
+  for (const row of rows) {
+    const label = labelOf(row);
+    counts.set(label, (counts.get(label) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** The state as it is counted. */
