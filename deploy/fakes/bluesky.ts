@@ -120,6 +120,13 @@ export class FakeBluesky implements FakeProtocol {
     return method === 'POST' && path === '/xrpc/com.atproto.repo.putRecord';
   }
 
+  /** `expire`: the session's token; another session is opened then. `duplicate`: another record has its key. */
+  readonly says = {
+    expire: problem(400, 'ExpiredToken', 'Token has expired'),
+    revoke: problem(400, 'InvalidToken', 'Token could not be verified'),
+    duplicate: problem(400, 'InvalidSwap', 'Record was at bafyreia'),
+  };
+
   throttled(afterMs: number): FakeAnswer {
     const reset = Math.ceil((this.options.clock.now() + afterMs) / 1_000);
     const headers = { 'ratelimit-limit': '5000', 'ratelimit-remaining': '0', 'ratelimit-reset': String(reset) };

@@ -30,6 +30,7 @@ export interface FakeDiscordMessage {
   readonly at: number;
 }
 
+const UNAUTHORIZED = problem(401, 0, '401: Unauthorized');
 const FIRST_MS = 1_420_070_400_000;
 const WINDOW_MS = 5_000;
 const USUAL_LIMIT = 5;
@@ -48,6 +49,8 @@ export class FakeDiscord implements FakeProtocol {
   readonly unreadable = new Set<string>();
   private readonly kept: FakeDiscordMessage[] = [];
   private readonly deleted = new Set<string>();
+  /** Messages whose nonces are known no more. */
+  private readonly forgotten = new Set<string>();
   /** By bot and channel. */
   private readonly windows = new Map<string, { endsAt: number; count: number }>();
 
@@ -66,6 +69,13 @@ export class FakeDiscord implements FakeProtocol {
     return method === 'POST';
   }
 
+  /** Its tokens do not end, and of a message that it has it gives the first one. */
+  readonly says = { revoke: UNAUTHORIZED };
+
+  forgets(match: string): void {
+    for (const { id, content } of this.kept) if (content.includes(match)) this.forgotten.add(id);
+  }
+
   throttled(afterMs: number): FakeAnswer {
     const seconds = afterMs / 1_000;
     return {
@@ -81,7 +91,7 @@ export class FakeDiscord implements FakeProtocol {
     }
     const token = /^Bot (\S+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
     const bot = Object.hasOwn(this.options.bots, token) ? this.options.bots[token] : undefined;
-    if (bot === undefined || this.revoked.has(token)) return problem(401, 0, '401: Unauthorized');
+    if (bot === undefined || this.revoked.has(token)) return UNAUTHORIZED;
     if (method === 'GET' && path === '/api/v10/users/@me') return ok({ ...bot, bot: true, discriminator: '0' });
     const [, channel = '', messages] = /^\/api\/v10\/channels\/(\d+)(\/messages)?$/.exec(path) ?? [];
     if (!this.options.channels.includes(channel)) return problem(404, 10_003, 'Unknown Channel');
@@ -102,9 +112,8 @@ export class FakeDiscord implements FakeProtocol {
     if (window.count > limit) return this.throttled(window.endsAt - clock.now());
     const headers = limitHeaders(limit - window.count, window.endsAt - clock.now());
     const nonce = given.nonce ?? null;
-    const earlier = this.kept.find(
-      (one) => nonce !== null && one.bot === bot && one.nonce === nonce && clock.now() - one.at < nonceLifetimeMs,
-    );
+    const isKnown = ({ id, at }: FakeDiscordMessage) => clock.now() - at < nonceLifetimeMs && !this.forgotten.has(id);
+    const earlier = this.kept.find((one) => nonce !== null && one.bot === bot && one.nonce === nonce && isKnown(one));
     if (given.enforce_nonce === true && earlier !== undefined) {
       if (this.deleted.has(earlier.id)) return problem(404, 10_008, 'Unknown Message');
       return { ...ok({ ...shown(earlier), nonce }), headers };

@@ -17,7 +17,7 @@ const MAX_SAID = 1024 * 1024;
 /**
  * A mail server, as far as taking mails goes: it speaks SMTP on this machine without encryption, validates strictly, keeps what it
  * takes and misbehaves on command. Orders are taken, and mails shown, by HTTP, as other fakes do it; what is ordered happens
- * at the final dot.
+ * at the final dot, but that a password was taken back, which is said to the next login.
  */
 export class FakeEmail {
   /** What is answered to receivers, by their address. */
@@ -42,6 +42,7 @@ export class FakeEmail {
     const shows: FakeProtocol = {
       name: 'email',
       publishes: () => false,
+      says: { revoke: refusal },
       handle: async () => refusal,
       throttled: () => refusal,
       posts: () => fake?.posts() ?? [],
@@ -87,7 +88,10 @@ export class FakeEmail {
     const note = (line: string) => {
       this.said = `${this.said}${line}\n`.slice(-MAX_SAID);
     };
-    new MailSession({ ...options, refusals, nextOrder: (mail) => control.nextOrder(mail), take, note }, socket).begin();
+    const nextOrder = (mail: Buffer) => control.nextOrder(mail, 'message', ({ do: what }) => what !== 'revoke');
+    const isRevoked = () =>
+      control.nextOrder(Buffer.alloc(0), 'message', ({ do: what }) => what === 'revoke') !== undefined;
+    new MailSession({ ...options, refusals, nextOrder, isRevoked, take, note }, socket).begin();
   }
 
   private take(from: string, to: readonly string[], bytes: Buffer): string {

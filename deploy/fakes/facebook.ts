@@ -25,6 +25,13 @@ const DAY_MS = 24 * HOUR_MS;
 const FIRST_ID = 122_000_000_000_000n;
 const MAX_CHARACTERS = 63_206;
 
+const DUPLICATE = graphProblem({
+  code: 506,
+  subcode: 1_455_006,
+  message: 'Duplicate status message',
+  userMessage: 'This status update is identical to the last one you posted.',
+});
+
 const postSchema = z.strictObject({
   message: z.string(),
   link: z.url().optional(),
@@ -64,6 +71,12 @@ export class FakeFacebook implements FakeProtocol {
   uploads({ method, path }: FakeRequest): boolean {
     return method === 'POST' && /^\/[^/]+\/\d+\/photos$/.test(path);
   }
+
+  readonly says = {
+    expire: graphProblem({ code: 190, subcode: 463, message: 'Error validating access token' }),
+    revoke: graphProblem({ code: 190, subcode: 460, message: 'Error validating access token' }),
+    duplicate: DUPLICATE,
+  };
 
   throttled(afterMs: number): FakeAnswer {
     const message = '(#80001) There have been too many calls to this Page account. Wait a bit and try again.';
@@ -153,8 +166,7 @@ export class FakeFacebook implements FakeProtocol {
     if (ordered?.isTaken === false) return graphProblem(ordered);
     const before = this.kept.filter((post) => post.page === page && post.from === page).at(-1);
     if (before?.message === message && before.link === link && before.photos.length === media.length) {
-      const userMessage = 'This status update is identical to the last one you posted.';
-      return graphProblem({ code: 506, subcode: 1_455_006, message: 'Duplicate status message', userMessage });
+      return DUPLICATE;
     }
     const photos = this.photos.attach(
       media.map(({ media_fbid }) => media_fbid),

@@ -10,6 +10,8 @@ interface MailTaker {
   /** What is answered to receivers, by their address. */
   readonly refusals: ReadonlyMap<string, string>;
   readonly nextOrder: (mail: Buffer) => FakeMishap | undefined;
+  /** Somebody has ordered that the next login is refused. */
+  readonly isRevoked: () => boolean;
   readonly note: (command: string) => void;
   /** Takes a mail, or does not. @returns the answer */
   readonly take: (from: string, to: readonly string[], mail: Buffer) => string;
@@ -132,7 +134,7 @@ export class MailSession {
 
   private tryLogin(name: string, password: string): void {
     const { users } = this.server;
-    if (!Object.hasOwn(users, name) || users[name] !== password) {
+    if (this.server.isRevoked() || !Object.hasOwn(users, name) || users[name] !== password) {
       // Some servers say what they were told.
       return this.say(`535 5.7.8 Authentication credentials invalid: ${name} ${password}`);
     }

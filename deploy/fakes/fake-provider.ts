@@ -33,10 +33,16 @@ export interface FakeAnswer {
  * `babble`: nothing is taken, and the answer is no HTTP. `quote`: nothing is taken, and the answer quotes the whole request.
  */
 const mishaps = ['vanish', 'fail', 'drop', 'error', 'hang', 'slow', 'late', 'throttle', 'babble', 'quote'] as const;
+/**
+ * What it is answered in the provider's own words, and nothing is taken. `expire`, `revoke`: its token has ended, or was taken back.
+ * `duplicate`: there is such a message already.
+ */
+const refusals = ['expire', 'revoke', 'duplicate'] as const;
+type Refusal = (typeof refusals)[number];
 type Mishap = (typeof mishaps)[number];
 
 const orderSchema = z.strictObject({
-  do: z.enum(mishaps),
+  do: z.enum([...mishaps, ...refusals]),
   /** What it happens to: requests that would make something visible, uploads of media for them, or refreshes of tokens. */
   to: z.enum(['message', 'upload', 'refresh']).default('message'),
   /** How many requests it happens to. */
@@ -49,6 +55,8 @@ const orderSchema = z.strictObject({
 /** What becomes of media that are uploaded from now on: they are in work for so many questions, or, unless 0, cannot be used. */
 const workSchema = z.strictObject({ do: z.enum(['stall', 'spoil']), times: z.int().min(0).max(1_000_000).default(1) });
 export type FakeWork = z.output<typeof workSchema>;
+/** The keys of messages with this text are known no more, as if their time were over. */
+const forgetSchema = z.strictObject({ do: z.literal('forget'), match: z.string().default('') });
 
 /** An order to misbehave. Questions are always answered. */
 export type FakeOrder = z.input<typeof orderSchema>;
@@ -71,6 +79,10 @@ export interface FakeProtocol {
   readonly works?: (work: FakeWork) => void;
   /** Validates the request strictly, and does what it asks for. */
   readonly handle: (request: FakeRequest) => Promise<FakeAnswer>;
+  /** What it says, of what it may refuse. */
+  readonly says?: Readonly<Partial<Record<Refusal, FakeAnswer>>>;
+  /** Where it knows messages by their keys for a time. */
+  readonly forgets?: (match: string) => void;
   /** The provider's own "not now". */
   readonly throttled: (afterMs: number) => FakeAnswer;
   /** What it has, for those who look: posts, or whatever the provider calls them. */
@@ -117,9 +129,11 @@ export class FakeProvider {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** The next requests that match go wrong. */
+  /** The next requests that match go wrong. @throws when its provider has no such thing */
   order(order: FakeOrder): void {
-    if (this.orders.length < MAX_ORDERS) this.orders.push(orderSchema.parse(order));
+    const parsed = orderSchema.parse(order);
+    if (!this.has(parsed.do)) throw new Error(this.lacks(parsed.do));
+    if (this.orders.length < MAX_ORDERS) this.orders.push(parsed);
   }
 
   async close(): Promise<void> {
@@ -156,9 +170,18 @@ export class FakeProvider {
     return protocol.uploads?.(request) === true ? this.nextOrder(request.body, 'upload') : undefined;
   }
 
-  /** The order for a message, or an upload, with this body, if there is one: it is used up once. */
-  nextOrder(body: Buffer, to: Order['to'] = 'message'): FakeMishap | undefined {
-    const index = this.orders.findIndex((one) => one.to === to && (one.match === '' || body.includes(one.match)));
+  /**
+   * The order for a message, or an upload, with this body, if there is one: it is used up once.
+   * @param isMeant of those orders that are for such a request, which
+   */
+  nextOrder(
+    body: Buffer,
+    to: Order['to'] = 'message',
+    isMeant: (order: FakeMishap) => boolean = () => true,
+  ): FakeMishap | undefined {
+    const index = this.orders.findIndex(
+      (one) => one.to === to && (one.match === '' || body.includes(one.match)) && isMeant(one),
+    );
     const order = this.orders[index];
     if (order === undefined) return undefined;
     if (order.times > 1) this.orders[index] = { ...order, times: order.times - 1 };
@@ -168,6 +191,7 @@ export class FakeProvider {
 
   private async misbehave(order: FakeMishap, request: FakeRequest, response: ServerResponse): Promise<void> {
     const { protocol, clock } = this;
+    if (isRefusal(order.do)) return answer(response, protocol.says?.[order.do] as FakeAnswer);
     const cut = () => response.socket?.destroy();
     const happens: Readonly<Record<Mishap, () => unknown>> = {
       vanish: cut,
@@ -200,16 +224,36 @@ export class FakeProvider {
   private control({ method, path, body }: FakeRequest): FakeAnswer {
     if (method === 'GET' && path === `${CONTROL}posts`) return { status: 200, json: this.protocol.posts() };
     if (method !== 'POST' || path !== `${CONTROL}orders`) return { status: 404, json: { error: 'unknown' } };
+    const { works, forgets } = this.protocol;
     const work = workSchema.safeParse(jsonOf(body));
-    if (work.success && this.protocol.works !== undefined) {
-      this.protocol.works(work.data);
-      return { status: 200, json: work.data };
+    if (work.success) return this.obey(work.data, works && (() => works.call(this.protocol, work.data)));
+    const forget = forgetSchema.safeParse(jsonOf(body));
+    if (forget.success) {
+      return this.obey(forget.data, forgets && (() => forgets.call(this.protocol, forget.data.match)));
     }
     const order = orderSchema.safeParse(jsonOf(body));
     if (!order.success) return { status: 400, json: { error: z.prettifyError(order.error) } };
-    this.order(order.data);
-    return { status: 200, json: order.data };
+    return this.obey(order.data, this.has(order.data.do) ? () => this.order(order.data) : undefined);
   }
+
+  /** @param act undefined where its provider has no such thing */
+  private obey(order: { readonly do: string }, act: (() => void) | undefined): FakeAnswer {
+    if (act === undefined) return { status: 400, json: { error: this.lacks(order.do) } };
+    act();
+    return { status: 200, json: order };
+  }
+
+  private has(what: Order['do']): boolean {
+    return !isRefusal(what) || this.protocol.says?.[what] !== undefined;
+  }
+
+  private lacks(what: string): string {
+    return `${this.protocol.name} has no "${what}"`;
+  }
+}
+
+function isRefusal(what: string): what is Refusal {
+  return refusals.some((refusal) => refusal === what);
 }
 
 /** @returns undefined when it is no JSON */

@@ -47,6 +47,9 @@ const OAUTH = {
     error_description: 'The provided authorization grant is invalid or has expired',
   },
 } as const;
+const REVOKED = problem(401, 'The token used in the request has been revoked by the user', {
+  serviceErrorCode: 65_601,
+});
 const MAX_CHARACTERS = 3_000;
 const MAX_PAGE = 100;
 
@@ -118,6 +121,12 @@ export class FakeLinkedin implements FakeProtocol {
     else this.videos.fails = work.times > 0;
   }
 
+  readonly says = {
+    expire: problem(401, 'The token used in the request has expired', { serviceErrorCode: 65_602 }),
+    revoke: REVOKED,
+    duplicate: duplicateOf(`urn:li:share:${FIRST_ID - 1n}`),
+  };
+
   throttled(): FakeAnswer {
     const message = 'Resource level throttle APPLICATION_AND_MEMBER DAY limit for calls to this resource is reached.';
     return problem(429, message, { code: 'TOO_MANY_REQUESTS' });
@@ -131,7 +140,7 @@ export class FakeLinkedin implements FakeProtocol {
     const author = Object.hasOwn(this.options.tokens, owner) ? this.options.tokens[owner] : undefined;
     if (author === undefined) return problem(401, 'Invalid access token', { serviceErrorCode: 65_600 });
     if (this.revoked.has(token)) {
-      return problem(401, 'The token used in the request has been revoked by the user', { serviceErrorCode: 65_601 });
+      return REVOKED;
     }
     if (method === 'GET' && path === '/v2/userinfo') return userinfo(author);
     if (this.videos.uploads(request)) return this.videos.take(request, author);
@@ -175,9 +184,7 @@ export class FakeLinkedin implements FakeProtocol {
       (post) => post.commentary === commentary && post.link === link && now - post.at < duplicateMs,
     );
     if (earlier !== undefined) {
-      return problem(422, `Content is a duplicate of ${earlier.id}`, {
-        errorDetails: { inputErrors: [{ description: 'Duplicate post is detected', code: 'DUPLICATE_POST' }] },
-      });
+      return duplicateOf(earlier.id);
     }
     const id = `urn:li:share:${FIRST_ID + BigInt(this.kept.length)}`;
     this.kept.push({ id, author, commentary, shown: shownOf(commentary), visibility, link, images, at: now });
@@ -247,6 +254,12 @@ function contentOf(link: string | undefined, images: FakeLinkedinPost['images'])
 
 function userinfo(author: string): FakeAnswer {
   return { status: 200, json: { sub: author.split(':').at(-1), name: `Name of ${author}` } };
+}
+
+function duplicateOf(urn: string): FakeAnswer {
+  return problem(422, `Content is a duplicate of ${urn}`, {
+    errorDetails: { inputErrors: [{ description: 'Duplicate post is detected', code: 'DUPLICATE_POST' }] },
+  });
 }
 
 function problem(status: number, message: string, more: object = {}): FakeAnswer {

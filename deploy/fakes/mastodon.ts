@@ -34,6 +34,7 @@ export interface FakePost {
 }
 
 const HOUR_MS = 3_600_000;
+const REVOKED = 'The access token was revoked';
 const WINDOW_MS = 300_000;
 const FIRST_ID = 109_000_000_000_000_000n;
 const PAGE = 20;
@@ -80,6 +81,13 @@ export class FakeMastodon implements FakeProtocol {
     else this.media.fails = work.times > 0;
   }
 
+  /** Its tokens do not end, and of a message that it has it gives the first one. */
+  readonly says = { revoke: problem(401, REVOKED) };
+
+  forgets(match: string): void {
+    for (const [key, { text }] of this.keys) if (text.includes(match)) this.keys.delete(key);
+  }
+
   throttled(afterMs: number): FakeAnswer {
     return {
       status: 429,
@@ -92,7 +100,7 @@ export class FakeMastodon implements FakeProtocol {
     const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
     const account = Object.hasOwn(this.options.tokens, token) ? this.options.tokens[token] : undefined;
     if (account === undefined) return problem(401, 'The access token is invalid');
-    if (this.revoked.has(token)) return problem(401, 'The access token was revoked');
+    if (this.revoked.has(token)) return problem(401, REVOKED);
     const { clock, limit = 300 } = this.options;
     const window = this.windowOf(token);
     window.count++;

@@ -62,6 +62,9 @@ export interface ContainerDialect {
 
 const DAY_MS = 86_400_000;
 const FIRST_ID = 17_900_000_000_000_000n;
+const EXPIRED = refused(190, 463, 'Error validating access token: Session has expired');
+const REVOKED = refused(190, 460, 'Error validating access token: the session was invalidated');
+const PUBLISHED = refused(100, 0, 'This container was published already');
 
 /**
  * The two steps in which Instagram and Threads publish. A container that is published again is answered with an error that Meta does not
@@ -118,6 +121,8 @@ export class FakeContainers implements FakeProtocol {
     else this.failsWith = work.times > 0 ? 'INVALID_FORMAT 2207026' : undefined;
   }
 
+  readonly says = { expire: EXPIRED, revoke: REVOKED, duplicate: PUBLISHED };
+
   throttled(afterMs: number): FakeAnswer {
     const minutes = Math.ceil(afterMs / 60_000);
     const usage = { 1: [{ type: this.name, call_count: 100, estimated_time_to_regain_access: minutes }] };
@@ -132,8 +137,8 @@ export class FakeContainers implements FakeProtocol {
     const first = this.issued.get(token)?.first ?? token;
     const user = Object.hasOwn(tokens, first) ? tokens[first] : undefined;
     if (user === undefined) return refused(190, 0, 'Invalid OAuth access token - Cannot parse access token');
-    if (this.revoked.has(token)) return refused(190, 460, 'Error validating access token: the session was invalidated');
-    if (this.expired.has(token)) return refused(190, 463, 'Error validating access token: Session has expired');
+    if (this.revoked.has(token)) return REVOKED;
+    if (this.expired.has(token)) return EXPIRED;
     if (this.refreshes(request)) return this.refresh(query, token, first);
     const [, version, node = '', edge = ''] = path.split('/');
     if (version !== this.dialect.version) return refused(2_635, 0, `strict: expected ${this.dialect.version}`);
@@ -221,7 +226,7 @@ export class FakeContainers implements FakeProtocol {
     if (container === undefined) return refused(24, 2_207_006, 'The media could not be found');
     if (container.fields['is_carousel_item'] === 'true') return refused(100, 0, 'strict: an item is no post');
     this.age(container);
-    if (container.state === 'PUBLISHED') return refused(100, 0, 'This container was published already');
+    if (container.state === 'PUBLISHED') return PUBLISHED;
     if (container.state !== 'FINISHED') return refused(9_007, 2_207_027, 'The media is not ready for publishing');
     const { limit = 100, clock } = this.options;
     if (this.used(user) >= limit) return refused(9, 2_207_042, 'The maximum number of posts has been reached');

@@ -94,6 +94,9 @@ export class FakeSlack implements FakeProtocol {
     return this.files.uploads(request);
   }
 
+  /** It does not know a message again by anything that it documents. */
+  readonly says = { expire: refusal('token_expired'), revoke: refusal('token_revoked') };
+
   throttled(afterMs: number): FakeAnswer {
     const seconds = Math.max(1, Math.ceil(afterMs / SECOND_MS));
     return { status: 429, headers: { 'retry-after': String(seconds) }, json: { ok: false, error: 'ratelimited' } };

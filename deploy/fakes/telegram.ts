@@ -76,6 +76,9 @@ export class FakeTelegram implements FakeProtocol {
     return method === 'POST' && SENDS.test(path);
   }
 
+  /** Its tokens do not end, and it knows no message again. */
+  readonly says = { revoke: problem(401, 'Unauthorized') };
+
   throttled(afterMs: number): FakeAnswer {
     const seconds = Math.ceil(afterMs / 1_000);
     const answer = problem(429, `Too Many Requests: retry after ${seconds}`, { retry_after: seconds });

@@ -33,6 +33,7 @@ interface FakeXUser {
 
 const WINDOW_MS = 900_000;
 const DAY_MS = 86_400_000;
+const DUPLICATE = 'You are not allowed to create a Tweet with duplicate content.';
 const FIRST_ID = 1_990_000_000_000_000_000n;
 const OAUTH = {
   path: '/2/oauth2/token',
@@ -106,6 +107,13 @@ export class FakeX implements FakeProtocol {
     else this.media.fails = work.times > 0;
   }
 
+  /** It says the same of both. */
+  readonly says = {
+    expire: problem(401, 'Unauthorized'),
+    revoke: problem(401, 'Unauthorized'),
+    duplicate: problem(403, DUPLICATE),
+  };
+
   throttled(afterMs: number): FakeAnswer {
     const headers = this.limitHeaders(0, this.options.clock.now() + afterMs);
     return { ...problem(429, 'Too Many Requests'), headers };
@@ -159,7 +167,7 @@ export class FakeX implements FakeProtocol {
     if (images === undefined) return invalid('Your media IDs are invalid.');
     const isTwin = (post: FakeXPost) => post.text === text && post.replyTo === replyTo && now - post.at < duplicateMs;
     if (images.length === 0 && own.some((post) => post.images.length === 0 && isTwin(post))) {
-      return problem(403, 'You are not allowed to create a Tweet with duplicate content.');
+      return problem(403, DUPLICATE);
     }
     const added = {
       id: String(FIRST_ID + BigInt(this.kept.length)),

@@ -128,7 +128,8 @@ function fakeCommand(): Command {
       'after',
       '\nIt validates requests strictly and keeps what it takes: GET /fake/posts shows it. POST /fake/orders makes it misbehave:' +
         '\n{"do":"drop","times":3} takes the next three messages and cuts the connection; also vanish, fail, error, hang, slow,' +
-        '\nlate and throttle, with "afterMs" and "match" (a text in the message). docs/channels.md says more.',
+        '\nlate and throttle, with "afterMs" and "match" (a text in the message), and expire, revoke and duplicate, where the' +
+        '\nprovider has such. docs/channels.md says more.',
     )
     .action(async (provider: keyof typeof fakes | 'email', options: FakeOptions) => {
       const output = new Output(options);

@@ -63,6 +63,26 @@ test('an order that it does not know is refused', async () => {
   expect(await call('POST', '/fake/orders', { do: 'explode' })).toMatchObject({ status: 400 });
 });
 
+test('an order for what its provider does not have is refused, and says so', async () => {
+  for (const order of ['expire', 'duplicate']) {
+    const refused = { status: 400, json: { error: `mastodon has no "${order}"` } };
+    expect(await call('POST', '/fake/orders', { do: order })).toEqual(refused);
+  }
+  expect(await call('POST', '/fake/orders', { do: 'revoke' })).toMatchObject({ status: 200 });
+  expect([(await post('one')).status, (await post('one')).status]).toEqual([401, 200]);
+});
+
+const send = (text: string) => post(text, { 'idempotency-key': text });
+const forget = (match: string) => call('POST', '/fake/orders', { do: 'forget', match });
+
+test('the keys of messages are forgotten when it is told to, and those of others are not', async () => {
+  for (const text of ['one', 'two', 'one', 'two']) await send(text);
+  expect(await posts()).toEqual(['one', 'two']);
+  expect(await forget('one')).toMatchObject({ status: 200, json: { do: 'forget', match: 'one' } });
+  for (const text of ['one', 'two']) await send(text);
+  expect(await posts()).toEqual(['one', 'two', 'one']);
+});
+
 test.each([
   ['another token', () => post('one', { authorization: 'Bearer other' }), 401],
   ['another content type', () => post('one', { 'content-type': 'text/plain' }), 400],
