@@ -115,6 +115,8 @@ export interface Channel<Prepared = unknown> {
   readonly keyLifetimeMs?: number;
   /** Loads what sending for these accounts needs (secrets, tokens). Throws Unavailable when it cannot be had now. */
   readonly warm: (accounts: readonly string[]) => Promise<void>;
+  /** The app by which the account is connected, where its credentials name one and are known: what the provider allows apps counts for it. */
+  readonly appOf?: (account: string) => string | undefined;
   /**
    * Parses the payload text. @throws BadRecord naming the field, when it can never be sent; a channel of a package says so when it
    * sends, because code that is not ours runs only for messages that are claimed.

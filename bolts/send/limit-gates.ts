@@ -1,7 +1,17 @@
 import type { DatabaseClock } from '../../topology/core/clock';
-import { APP, isCredible, KEPT_FOR_MS, type Limits, MAX_HOLD_MS, type Unmade } from '../../topology/core/limits';
+import {
+  APP,
+  appNamed,
+  isCredible,
+  isNamedApp,
+  KEPT_FOR_MS,
+  type Limits,
+  MAX_HOLD_MS,
+  type Unmade,
+} from '../../topology/core/limits';
 import { putNewest } from '../../topology/core/newest';
 import type { Hold } from '../../topology/message';
+import type { Channel } from '../channel';
 import type { HeldRow } from '../held-row';
 import type { SendLimits } from '../send-limits';
 
@@ -9,6 +19,7 @@ export interface LimitGatesOptions {
   /** Undefined where none is known: then nothing is asked of the database before a claim. */
   readonly limits: Limits | undefined;
   readonly sendLimits: SendLimits | undefined;
+  readonly channel: Pick<Channel, 'appOf'>;
   readonly databaseClock: DatabaseClock;
   readonly onError: (what: string, error: unknown) => void;
 }
@@ -24,12 +35,14 @@ const UNANSWERED_MS = 250;
 const MIN_LONGER_MS = 1_000;
 /** How long an account that was refused goes on with one request at a time, once its provider takes something of it again. */
 const ALONE_MS = 3_600_000;
-/** Accounts that do so; of what is forgotten a few more requests are refused. */
+/** Accounts that do so, or that a named app keeps waiting; of what is forgotten a few more requests are refused. */
 const MAX_ALONE = 10_000;
-/** What stands for an account whose name is empty, which plain SQL may write: it would be taken for all accounts. */
+/** What stands for an account whose name is empty, or an app's, which plain SQL may write: it would be taken for all accounts of one. */
 const NAMELESS = '(no name)';
 /** Accounts of which it is known when they last had their turn. */
 const MAX_SERVED = 10_000;
+/** Accounts that are held at once because their app is. */
+const MAX_GATED = 100;
 /** Of one statement: the requests of so many messages are given back. */
 const MAX_GIVEN_BACK = 500;
 
@@ -55,6 +68,8 @@ export class LimitGates {
   /** What is to be given back. */
   private unmade: Unmade[] = [];
   private isGivingBack = false;
+  /** Accounts that a named app keeps waiting: they are yet to be held themselves, because spouts do not know whose they are. */
+  private readonly closedByApp = new Set<string>();
   /** Whose hold could not be written, and until when it is. */
   private readonly unwritten = new Map<string, number>();
 
@@ -83,13 +98,13 @@ export class LimitGates {
   /** Its provider takes nothing of it now, also not of what was allowed before. */
   isHeld(account: string): boolean {
     if (this.heldUntil.size === 0) return false;
-    return this.held(nameOf(account)) > this.options.databaseClock.earliest();
+    return this.held(account) > this.options.databaseClock.earliest();
   }
 
   /** Its provider has refused requests that were made beside each other, so it is given one at a time. */
   goesAlone(account: string): boolean {
     if (this.aloneUntil.size === 0) return false;
-    const until = Math.max(this.aloneUntil.get(nameOf(account)) ?? 0, this.aloneUntil.get(APP) ?? 0);
+    const until = Math.max(this.aloneUntil.get(nameOf(account)) ?? 0, this.aloneUntil.get(this.appOf(account)) ?? 0);
     return until > this.options.databaseClock.earliest();
   }
 
@@ -107,7 +122,8 @@ export class LimitGates {
     }
     if (left.size === 0) return { taken: batch, refused: [] };
     let allowedAt: number | undefined;
-    const wants = this.inTurn([...left].map(([account, count]) => ({ account, count })));
+    const apps = new Map(batch.map(({ account }) => [nameOf(account), this.appOf(account)]));
+    const wants = this.inTurn([...left].map(([account, count]) => ({ account, count, ...named(apps.get(account)) })));
     try {
       const { allowed, opensAt, at, uncounted } = await sendLimits.take(limits, wants);
       allowedAt = at;
@@ -117,7 +133,7 @@ export class LimitGates {
         left.set(account, allowed.get(account) ?? 0);
         if (left.get(account) !== 0) this.serve(account);
       }
-      this.opensAt.delete(APP);
+      if (wants.some(({ app = APP }) => app === APP)) this.opensAt.delete(APP);
       const most = databaseClock.earliest() + KNOWN_FOR_MS;
       for (const [account, opens] of opensAt) this.opensAt.set(account, Math.min(opens, most));
     } catch (error) {
@@ -149,14 +165,20 @@ export class LimitGates {
     const { allowedAt: at } = row;
     if (at === undefined) return;
     row.allowedAt = undefined;
-    this.unmade.push({ account: nameOf(row.account), count: 1, at });
+    this.unmade.push({ account: nameOf(row.account), count: 1, at, ...named(this.appOf(row.account)) });
     if (!this.isGivingBack) void this.giveBack();
   }
 
   /** A provider has said that it takes nothing for a while. @param isRefusal it has said so by refusing a request */
   hold(account: string, { of, ms }: Hold, isRefusal: boolean): void {
+    const app = this.appOf(account);
+    if (of === 'app') this.holdOne(app, ms, isRefusal);
+    // Spouts do not know whose a named app is.
+    if (of === 'account' || app !== APP) this.holdOne(nameOf(account), ms, isRefusal);
+  }
+
+  private holdOne(whose: string, ms: number, isRefusal: boolean): void {
     const { databaseClock } = this.options;
-    const whose = of === 'app' ? APP : nameOf(account);
     const heldMs = Math.min(ms, MAX_HOLD_MS);
     const until = databaseClock.latest() + heldMs;
     const { said: known } = this.heldUntil.get(whose) ?? { said: 0 };
@@ -170,6 +192,11 @@ export class LimitGates {
   /** Forgets what is over, and writes what could not be written. */
   sweep(): void {
     const now = this.options.databaseClock.earliest();
+    for (const account of [...this.closedByApp].slice(0, MAX_GATED)) {
+      this.closedByApp.delete(account);
+      const ms = (this.heldUntil.get(this.appOf(account))?.said ?? 0) - now;
+      if (ms > 0) this.holdOne(nameOf(account), ms, false);
+    }
     const unwritten = [...this.unwritten];
     this.unwritten.clear();
     for (const [whose, until] of unwritten) if (until > now) this.write(whose, until - now, until);
@@ -222,11 +249,22 @@ export class LimitGates {
   private opens(account: string): number {
     const { opensAt } = this;
     const name = nameOf(account);
-    return Math.max(opensAt.get(name) ?? 0, opensAt.get(APP) ?? 0, this.held(name));
+    if (this.appOf(account) === APP) return Math.max(opensAt.get(name) ?? 0, opensAt.get(APP) ?? 0, this.held(account));
+    // Whoever asks the database hears of a named app there, and its account is gated.
+    const [own, held] = [heldUntil.get(name)?.counts ?? 0, this.areKnown ? 0 : this.held(account)];
+    if (held > own && this.closedByApp.size < MAX_ALONE) this.closedByApp.add(account);
+    return Math.max(opensAt.get(name) ?? 0, own, held);
   }
 
-  private held(name: string): number {
-    return Math.max(this.heldUntil.get(name)?.counts ?? 0, this.heldUntil.get(APP)?.counts ?? 0);
+  private held(account: string): number {
+    const [own, ofApp] = [nameOf(account), this.appOf(account)].map((name) => this.heldUntil.get(name)?.counts ?? 0);
+    return Math.max(own ?? 0, ofApp ?? 0);
+  }
+
+  /** What stands for the account's app. */
+  private appOf(account: string): string {
+    const id = this.options.channel.appOf?.(account);
+    return id === undefined ? APP : appNamed(id);
   }
 
   /** Whose last turn is longest ago comes first. */
@@ -243,5 +281,9 @@ export class LimitGates {
 }
 
 function nameOf(account: string): string {
-  return account === APP ? NAMELESS : account;
+  return account === APP || isNamedApp(account) ? NAMELESS : account;
+}
+
+function named(app: string | undefined): { readonly app?: string } {
+  return app === undefined || app === APP ? {} : { app };
 }

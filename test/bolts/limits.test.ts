@@ -1,6 +1,6 @@
 import { Unavailable } from '../../topology/core/errors';
 import type { Limits, Quota } from '../../topology/core/limits';
-import { wakeOf } from '../support/mysql/memory-table';
+import { type MemoryRow, wakeOf } from '../support/mysql/memory-table';
 import { World, type WorldOptions } from './world';
 
 const MINUTE_MS = 60_000;
@@ -272,6 +272,48 @@ test('a limit of the app lets out all that it has, however many accounts have mo
     const ids = rows.map(({ id }) => id);
     expect(begun(world).filter((id) => ids.includes(id))).toEqual(ids);
   }
+});
+
+test('an app that is used up, or held by its provider, holds no account of another app', async () => {
+  const world = await open({ perApp: quota(5, MINUTE_MS) });
+  world.channel.appOf = (account) => (account === 'c' ? undefined : account === 'b' ? 'client-2' : 'client-1');
+  const [many, few, others] = [
+    world.rows(12, 500, { account: 'a' }),
+    world.rows(3, 500, { account: 'b' }),
+    world.rows(3, 500, { account: 'c' }),
+  ];
+  const offsets = world.emit(...many, ...few, ...others);
+  await world.advance(1_000);
+  expect(world.states([...few, ...others, ...many.slice(0, 5)])).toEqual(['delivered']);
+  expect(begun(world)).toHaveLength(11);
+  expect(world.acked).toHaveLength(offsets.length);
+  expect(world.database.limits.limited.map(({ account }) => account)).toEqual(['a']);
+  const [refused] = world.rows(1, 200, { account: 'b' }) as [MemoryRow];
+  const hold = { of: 'app', ms: 40_000 } as const;
+  world.channel.script(refused.id, { outcome: { kind: 'retry', reason: 'too many', afterMs: 40_000, hold } });
+  world.emit(refused);
+  await world.advance(500);
+  const later = [world.row(200, { account: 'b' }), world.row(200, { account: 'c' })] as const;
+  world.emit(...later);
+  await world.advance(500);
+  expect(later.map((row) => world.state(row))).toEqual(['scheduled', 'delivered']);
+  expect(world.database.limits.limited.map(({ account }) => account).toSorted()).toEqual(['a', 'b']);
+});
+
+test('without limits too a refusal holds the app that credentials name, and its accounts are gated as they wait', async () => {
+  const world = await open(undefined);
+  world.channel.appOf = (account) => (account === 'other' ? 'client-2' : 'client-1');
+  const first = world.row(200, { account: 'a' });
+  const hold = { of: 'app', ms: 60_000 } as const;
+  world.channel.script(first.id, { outcome: { kind: 'retry', reason: 'too many', afterMs: 60_000, hold } });
+  world.emit(first);
+  await world.advance(500);
+  const later = [world.row(200, { account: 'b' }), world.row(200, { account: 'other' })] as const;
+  world.emit(...later);
+  await world.advance(10_000);
+  expect(later.map((row) => world.state(row))).toEqual(['scheduled', 'delivered']);
+  expect(begun(world)).toEqual([first.id, later[1].id]);
+  expect(world.database.limits.limited.map(({ account }) => account).toSorted()).toEqual(['a', 'b']);
 });
 
 test('a channel with a limit of the app goes on after a pause in which more has woken than one turn takes up', async () => {

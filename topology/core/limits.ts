@@ -15,7 +15,7 @@ export interface Quota {
 /** How much a channel may send ahead of any refusal of its provider. */
 export interface Limits {
   readonly perAccount?: Quota | undefined;
-  /** Of all accounts together: what the provider allows the app by which they are connected. */
+  /** Of all accounts of one app together: what the provider allows the app by which they are connected. */
   readonly perApp?: Quota | undefined;
 }
 
@@ -45,13 +45,29 @@ function unlessEmpty(quota: Quota | undefined): Quota | undefined {
   return quota === undefined || (quota.rates.length === 0 && quota.gapMs === 0) ? undefined : quota;
 }
 
-/** In place of an account's name: all accounts of the channel. No account has it. */
+/** In place of an account's name: the app of all accounts whose credentials name none. No account has it. */
 export const APP = '';
+/** Begins, in place of an account's name, that of an app which credentials name. No account's begins so. */
+export const NAMED_APP = '\u0001';
+/** Of a name, in characters. */
+const MAX_NAME = 64;
+
+/** What stands in place of an account's name for an app. @param id by which its provider knows it */
+export function appNamed(id: string): string {
+  return `${NAMED_APP}${id}`.slice(0, MAX_NAME);
+}
+
+/** It is no account's name, but stands for an app that credentials name. */
+export function isNamedApp(name: string): boolean {
+  return name.startsWith(NAMED_APP);
+}
 
 /** When the last request was allowed, and by the length of a rate how many were in which slice of time. Epoch milliseconds. */
 export interface Used {
   readonly lastAt: number;
   readonly slices: Readonly<Record<string, readonly (readonly [slice: number, count: number])[]>>;
+  /** Of an app: the two accounts that have wanted something last, and when. */
+  readonly latest?: readonly (readonly [account: string, at: number])[];
 }
 
 /** What the database has of an account, or of the app. */
@@ -67,6 +83,8 @@ export const UNUSED: LimitState = { used: { lastAt: 0, slices: {} }, heldUntil: 
 export interface Want {
   readonly account: string;
   readonly count: number;
+  /** In place of an account's name: that of its app, {@link APP} unless it is given. */
+  readonly app?: string;
 }
 
 /** Requests that were allowed and not made. */
@@ -110,24 +128,60 @@ const MARGIN_PART = 1 / 10;
  * 2. *What the app is allowed is divided in turns*: every account has one before another has its second.
  * 3. *Where there are several accounts, none uses more of the app's day than it leaves*, so there is always some for those whose
  *    messages come later. The same holds for every rate of the app of an hour or longer.
+ * 4. *Each app by itself*: what the accounts of one have used is none of another's. An app that credentials name gates its accounts, because
+ *    spouts do not know whose they are.
  *
  * @param wants in the order of their turns
  * @param now by the database's clock
- * @param hasOthers the app has accounts besides those that want something
  */
 export function allow(
+  states: ReadonlyMap<string, LimitState>,
+  limits: Limits,
+  wants: readonly Want[],
+  now: number,
+): Allowed {
+  const all = appsOf(wants).map((app) =>
+    allowOf(
+      app,
+      states,
+      limits,
+      wants.filter((want) => (want.app ?? APP) === app),
+      now,
+    ),
+  );
+  const [only] = all;
+  if (only !== undefined && all.length === 1) return only;
+  return {
+    allowed: inOne(all.map(({ allowed }) => allowed)),
+    used: inOne(all.map(({ used }) => used)),
+    opensAt: inOne(all.map(({ opensAt }) => opensAt)),
+    gates: inOne(all.map(({ gates }) => gates)),
+  };
+}
+
+function inOne<T>(maps: readonly ReadonlyMap<string, T>[]): ReadonlyMap<string, T> {
+  return new Map(maps.flatMap((one) => [...one]));
+}
+
+/** Whose accounts want something. */
+export function appsOf(wants: readonly Pick<Want, 'app'>[]): readonly string[] {
+  return [...new Set(wants.map(({ app = APP }) => app))].toSorted();
+}
+
+function allowOf(
+  its: string,
   states: ReadonlyMap<string, LimitState>,
   { perAccount, perApp }: Limits,
   wants: readonly Want[],
   now: number,
-  hasOthers: boolean,
 ): Allowed {
   const stateOf = (account: string): LimitState => {
     const { used, heldUntil } = states.get(account) ?? UNUSED;
     return { used, heldUntil: isCredible(heldUntil, now) ? heldUntil : 0 };
   };
-  const app = stateOf(APP);
-  const shared = hasOthers || wants.length > 1 ? sharedRates(perApp) : [];
+  const app = stateOf(its);
+  const latest = latestOf(app.used, wants, now);
+  const shared = latest.length > 1 ? sharedRates(perApp) : [];
   const own = wants.map(({ account, count }) => {
     const state = stateOf(account);
     const parts = shared.map((rate) => partOf(rate, state.used, app.used, now));
@@ -155,19 +209,39 @@ export function allow(
   const whenOf = (quota: Quota | undefined, after: Used, more: number) =>
     quota === undefined ? 0 : whenFree(quota, after, more, now);
   const total = [...allowed.values()].reduce((sum, one) => sum + one, 0);
-  const ofApp = count(APP, perApp, total);
+  const ofApp = count(its, perApp, total);
+  if (perApp !== undefined && (total > 0 || isNews(latest, app.used, now))) used.set(its, { ...ofApp, latest });
   const counting = countedOf({ perAccount, perApp });
   let refusedByApp = 0;
   for (const [index, { account, count: most }] of own.entries()) {
     const got = allowed.get(account) ?? 0;
     refusedByApp += most - got;
     const after = count(account, counting, got);
-    close(account, (wants[index] as Want).count - most, (more) =>
-      Math.max(whenOf(perAccount, after, more), ...shared.map((rate) => whenPart(rate, after, ofApp, now))),
+    const { count: wanted } = wants[index] as Want;
+    const isNamed = its !== APP;
+    close(account, wanted - (isNamed ? got : most), (more) =>
+      Math.max(
+        whenOf(perAccount, after, more),
+        ...shared.map((rate) => whenPart(rate, after, ofApp, now)),
+        ...(isNamed ? [app.heldUntil, whenOf(perApp, ofApp, more)] : []),
+      ),
     );
   }
-  close(APP, refusedByApp, (more) => whenOf(perApp, ofApp, more));
+  if (its === APP) close(APP, refusedByApp, (more) => whenOf(perApp, ofApp, more));
   return { allowed, used, opensAt, gates };
+}
+
+/** The accounts of an app that have wanted something last, two at most, as far as anybody remembers. */
+function latestOf({ latest = [] }: Used, wants: readonly Want[], now: number): NonNullable<Used['latest']> {
+  const others = latest.filter(
+    ([account, at]) => at > now - MAX_GATE_MS && wants.every((one) => one.account !== account),
+  );
+  return [...wants.map(({ account }) => [account, now] as const), ...others].slice(0, 2);
+}
+
+/** It is written now and then only, where nothing else is. */
+function isNews(latest: NonNullable<Used['latest']>, { latest: before = [] }: Used, now: number): boolean {
+  return latest.some(([account]) => !before.some(([known, at]) => known === account && at > now - SHARED_FROM_MS));
 }
 
 /**
@@ -190,12 +264,12 @@ export function usedWithout(
       return [String(rate.windowMs), left.filter(([, more]) => more > 0)] as const;
     });
     // Where there is a gap, one at a time is allowed: the one before it was long enough ago.
-    all.set(account, { lastAt: used.lastAt === at ? 0 : used.lastAt, slices: Object.fromEntries(slices) });
+    all.set(account, { ...used, lastAt: used.lastAt === at ? 0 : used.lastAt, slices: Object.fromEntries(slices) });
   };
   const counting = countedOf({ perAccount, perApp });
   for (const one of unmade) {
     takeOff(one.account, counting, one);
-    takeOff(APP, perApp, one);
+    takeOff(one.app ?? APP, perApp, one);
   }
   return all;
 }

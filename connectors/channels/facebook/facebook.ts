@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Payload } from '../../../topology/payloads/payloads';
 import type { WhoAmI } from '../channel-kind';
 import { credentialFields } from '../credentials';
+import { appIdField } from '../meta/app-id';
 import { isUnanswered } from '../provider/api';
 import { apiServer } from '../provider/api-server';
 import { providerKind } from '../provider/provider-channel';
@@ -32,6 +33,7 @@ const credentials = z.strictObject({
       prompt: "Version of the Graph API, or nothing for the channel's own",
       isSecret: false,
     }),
+  appId: appIdField(),
   server: apiServer('https://graph.facebook.com'),
 });
 
@@ -45,6 +47,7 @@ export const facebook = providerKind({
   receiptIs: "the post's id, as <page>_<number>",
   credentials,
   originOf,
+  appOf: ({ appId }) => appId,
   prepare: postOf,
   media: { types: ['image/jpeg', 'image/png'], maxBytes: MAX_PHOTO_BYTES },
   async send(post, sending) {

@@ -41,7 +41,10 @@ const credentials = z.strictObject({
     .string()
     .regex(/^[\x21-\x7e]{1,255}$/, 'expected the client ID of the app')
     .optional()
-    .register(credentialFields, { prompt: 'Client ID of the app, for refreshing, or nothing', isSecret: false }),
+    .register(credentialFields, {
+      prompt: 'Client ID of the app, for refreshing and its limits, or nothing',
+      isSecret: false,
+    }),
   clientSecret: z
     .string()
     .regex(/^[\x21-\x7e]{8,512}$/, 'expected the client secret of the app')
@@ -61,6 +64,7 @@ export const linkedin = providerKind({
   receiptIs: "the post's URN, such as urn:li:share:7141000000000000000",
   credentials,
   originOf,
+  appOf: ({ clientId }) => clientId,
   prepare: postOf,
   media: {
     types: ['image/jpeg', 'image/png', 'image/gif'],

@@ -3,6 +3,7 @@ import { credentialFields } from '../credentials';
 import { apiServer } from '../provider/api-server';
 import type { Provider } from '../provider/provider-channel';
 import { expiresAtField } from '../provider/refresh';
+import { appIdField } from './app-id';
 import { ContainerMaking, type ContainerPost } from './container-making';
 import { type ContainerHost, keeping, lookUp } from './container-state';
 import { ContainerAttempt } from './containers';
@@ -28,6 +29,7 @@ export function containerCredentials(api: string, of: string, scopes: string) {
       .regex(/^[\x21-\x7e]{8,2048}$/, `expected an access token with ${scopes}`)
       .register(credentialFields, { prompt: 'Access token', isSecret: true }),
     expiresAt: expiresAtField(),
+    appId: appIdField(),
     server: apiServer(api),
   });
 }
@@ -43,11 +45,15 @@ type Shared = Provider<never, 'lookup', ReturnType<typeof containerCredentials>,
 export function publishedFromContainers(
   hostOf: (account: Credentials, version: string | undefined) => ContainerHost,
   refreshing: Parameters<typeof graphRefresh>[0],
-): Pick<Shared, 'class' | 'acceptedLateMs' | 'fetchesMedia' | 'send' | 'makeReady' | 'lookup' | 'refresh' | 'whoAmI'> {
+): Pick<
+  Shared,
+  'class' | 'acceptedLateMs' | 'appOf' | 'fetchesMedia' | 'send' | 'makeReady' | 'lookup' | 'refresh' | 'whoAmI'
+> {
   return {
     class: 'lookup',
     acceptedLateMs: ACCEPTED_LATE_MS,
     fetchesMedia: true,
+    appOf: ({ appId }) => appId,
     send: (post, { credentials, apiVersion, kept, ...given }) =>
       new ContainerAttempt(hostOf(credentials, apiVersion), { ...given, kept: keeping(kept) }).send(post),
     makeReady: (post, { credentials, apiVersion, kept, ...given }) =>

@@ -113,6 +113,8 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   readonly credentials: Schema;
   /** Scheme, host and port that the account's messages go to, as far as it is known. */
   readonly originOf: (credentials: z.infer<Schema>, sessions: ProviderSessions) => string;
+  /** By which the provider knows the app that the account is connected by, where its credentials say it. */
+  readonly appOf?: (credentials: z.infer<Schema>) => string | undefined;
   /** Makes a payload ready before its instant. @throws BadRecord for what the schema does not see */
   readonly prepare: (payload: Payload<Name>) => Prepared;
   readonly send: (prepared: Prepared, sending: Publishing<z.infer<Schema>>) => Promise<Outcome | 'not_started'>;
@@ -150,6 +152,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   readonly lookup?: NonNullable<Channel<Message<Prepared>>['lookup']>;
   readonly refresh?: ProviderRefresh<Schema>;
   readonly readying?: Readying<Message<Prepared>>;
+  readonly appOf?: NonNullable<Channel['appOf']>;
   private readonly accounts: ProviderAccounts<Schema>;
   private readonly media: Media | undefined;
   private readonly readyMedia: Media | undefined;
@@ -189,7 +192,13 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     this.acceptedWithin = timeoutMs + provider.acceptedLateMs;
     if (keyLifetimeMs !== undefined) this.keyLifetimeMs = keyLifetimeMs;
     if (lookup !== undefined) this.lookup = (message, context) => this.look(message, context, lookup);
-    const { refresh } = provider;
+    const { refresh, appOf } = provider;
+    if (appOf !== undefined) {
+      this.appOf = (account) => {
+        const known = this.accounts.known(account);
+        return known === undefined ? undefined : appOf(known);
+      };
+    }
     if (refresh !== undefined) {
       this.refresh = new ProviderRefresh(provider, refresh, options, (account) => this.accounts.forget(account));
     }

@@ -44,7 +44,10 @@ const credentials = z.strictObject({
     .string()
     .regex(/^[\x21-\x7e]{1,255}$/, "expected the client ID of the app's OAuth 2")
     .optional()
-    .register(credentialFields, { prompt: 'Client ID of the app, for refreshing, or nothing', isSecret: false }),
+    .register(credentialFields, {
+      prompt: 'Client ID of the app, for refreshing and its limits, or nothing',
+      isSecret: false,
+    }),
   clientSecret: z
     .string()
     .regex(/^[\x21-\x7e]{8,512}$/, "expected the client secret of the app's OAuth 2")
@@ -66,6 +69,7 @@ export const x = providerKind({
   receiptIs: "the post's id, the number at the end of its address",
   credentials,
   originOf,
+  appOf: ({ clientId }) => clientId,
   prepare: postOf,
   media: {
     types: ['image/jpeg', 'image/png', 'image/gif', 'image/webp'],

@@ -1,5 +1,5 @@
 import { UserError } from '../../../topology/core/errors';
-import { APP } from '../../../topology/core/limits';
+import { APP, NAMED_APP } from '../../../topology/core/limits';
 import type { MessageId } from '../../../topology/message';
 import type { Schemas } from '../../../topology/payloads/given-channel';
 import { checkAccount, checkChannel, checkTime, type Target, type Time } from '../client/input';
@@ -185,15 +185,24 @@ export class Operations {
    */
   endHold({ channel, account }: PauseScope): Promise<number | null> {
     return this.pool.transaction(async (sql) => {
-      const these = `channel=${text(channel ?? '')} AND account=${text(account ?? APP)} AND held_until > ${NOW_MS}`;
-      const [row] = await limitsIfThere<[heldUntil: number]>(
+      const its = `channel=${text(channel ?? '')}`;
+      const whose =
+        account === null
+          ? `(account=${text(APP)} OR account LIKE ${text(`${NAMED_APP}%`)})`
+          : `account=${text(account)}`;
+      const these = `${its} AND ${whose} AND held_until > ${NOW_MS}`;
+      const [row] = await limitsIfThere<[heldUntil: number | null]>(
         sql,
-        `SELECT held_until FROM account_limits WHERE ${these}`,
+        `SELECT MAX(held_until) FROM account_limits WHERE ${these}`,
       );
-      if (row === undefined) return null;
+      const heldUntil = row?.[0] ?? null;
+      if (heldUntil === null) return null;
       // A gate that is due to what was sent is written again as soon as something is to be sent.
       await sql.run(`UPDATE account_limits SET held_until=0, gate_until=0 WHERE ${these}`);
-      return row[0];
+      // Of an app that credentials name its accounts were gated.
+      if (account === null)
+        await sql.run(`UPDATE account_limits SET gate_until=held_until WHERE ${its} AND gate_until > held_until`);
+      return heldUntil;
     });
   }
 

@@ -3,7 +3,9 @@ import { reasonOf, Unavailable } from '../../../topology/core/errors';
 import {
   APP,
   allow,
+  appsOf,
   countedOf,
+  isNamedApp,
   type LimitState,
   type Limits,
   UNUSED,
@@ -17,13 +19,11 @@ import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 
-/** `hasOthers`: the channel has accounts besides those that were asked for, 1 if so. */
 type StateColumns = readonly [
   account: string,
   used: string | null,
   heldUntil: number,
   now: number,
-  hasOthers: number,
   appHeldUntil: number | null,
 ];
 
@@ -49,8 +49,8 @@ const COUNT_AGAIN_MS = 30_000;
  * 1. *Workers never exceed a limit together*: the rows are locked, in one order, before they are read, until what is used is written.
  * 2. *A fixed number of statements for a batch*, however many accounts it has.
  * 3. *What nobody has used for long is deleted*, some rows at a time.
- * 4. *Whoever stands still while it counts keeps its own accounts alone waiting*: what it has locked is left out. Where the app has a limit,
- *    all wait for that one row, for as long as the server leaves a transaction open whose client says nothing.
+ * 4. *Whoever stands still while it counts keeps its own accounts alone waiting*: what it has locked is left out. Where an app has a limit,
+ *    all of its accounts wait for that one row, for as long as the server leaves a transaction open whose client says nothing.
  * 5. *A database that is older than the worker stops nothing*: where the table is missing, or may not be written, everything is allowed.
  */
 export class MySqlSendLimits implements SendLimits {
@@ -84,9 +84,11 @@ export class MySqlSendLimits implements SendLimits {
   async hold(account: string, ms: number): Promise<void> {
     if (this.pool.clock.monotonic() < this.countsFrom) return;
     const until = `${NOW_MS} + ${integer(Math.ceil(ms))}`;
+    // Spouts do not know whose a named app is: each of its accounts is gated when it wants something.
+    const gate = isNamedApp(account) ? '0' : until;
     await this.pool.run(
       'INSERT INTO account_limits (channel, account, held_until, gate_until, changed_at) VALUES ' +
-        `(${text(this.channel)}, ${text(account)}, ${until}, ${until}, ${NOW_MS}) AS n ON DUPLICATE KEY UPDATE ` +
+        `(${text(this.channel)}, ${text(account)}, ${until}, ${gate}, ${NOW_MS}) AS n ON DUPLICATE KEY UPDATE ` +
         `held_until=${laterOf('held_until')}, gate_until=${laterOf('gate_until')}, changed_at=n.changed_at`,
     );
   }
@@ -94,10 +96,10 @@ export class MySqlSendLimits implements SendLimits {
   async giveBack(limits: Limits, unmade: readonly Unmade[]): Promise<void> {
     await this.pool.transaction(async (sql) => {
       const channel = text(this.channel);
-      const accounts = new Set(unmade.map(({ account }) => account));
+      const names = new Set([...appsOf(unmade), ...unmade.map(({ account }) => account)]);
       const found = await sql.rows<StateColumns>(
-        `SELECT account, used, held_until, ${NOW_MS}, 0, NULL FROM account_limits FORCE INDEX (PRIMARY) ` +
-          `WHERE channel=${channel} AND account IN ${list([APP, ...accounts].toSorted(), text)} ORDER BY account FOR UPDATE`,
+        `SELECT account, used, held_until, ${NOW_MS}, NULL FROM account_limits FORCE INDEX (PRIMARY) ` +
+          `WHERE channel=${channel} AND account IN ${list([...names].toSorted(), text)} ORDER BY account FOR UPDATE`,
       );
       const states = new Map(found.map((row) => [row[0], stateOf(row)]));
       const changed = [...usedWithout(states, limits, unmade)];
@@ -127,20 +129,22 @@ export class MySqlSendLimits implements SendLimits {
 
   private async takeIn(sql: Sql, limits: Limits, wants: readonly Want[]): Promise<TakenLimits> {
     const countsAccounts = countedOf(limits) !== undefined;
-    if (limits.perApp !== undefined) await this.lock(sql, [APP]);
-    const accounts = wants.map(({ account }) => account);
     // Without a limit of the app its row is nobody's to lock: all read there is what a provider has said.
-    const app = limits.perApp === undefined ? [] : [APP];
+    const app = limits.perApp === undefined ? [] : appsOf(wants);
+    if (app.length > 0) await this.lock(sql, app);
+    const accounts = wants.map(({ account }) => account);
     const { rows, busy, now } = countsAccounts
       ? await this.lockFree(sql, [...app, ...accounts])
       : nothingBusy(await this.states(sql, [...app, ...accounts], ''));
     const states = new Map([
-      [APP, { ...UNUSED, heldUntil: rows[0]?.[5] ?? 0 }],
+      [APP, { ...UNUSED, heldUntil: rows[0]?.[4] ?? 0 }],
       ...rows.map((row) => [row[0], stateOf(row)] as const),
     ]);
     const free = wants.filter(({ account }) => !busy.has(account));
-    const { allowed, used, opensAt, gates } = allow(states, limits, free, now, rows[0]?.[4] === 1);
-    const counted = [...app, ...(countsAccounts ? accounts : [])];
+    const { allowed, used, opensAt, gates } = allow(states, limits, free, now);
+    // Those of a named app are gated in its place.
+    const gated = wants.filter((want) => countsAccounts || want.app !== undefined);
+    const counted = [...app, ...gated.map(({ account }) => account)];
     const changed = counted.filter((account) => used.has(account) || gates.has(account)).toSorted();
     if (changed.length > 0) {
       const values = changed.map((account) => {
@@ -189,13 +193,10 @@ export class MySqlSendLimits implements SendLimits {
 
   private states(sql: Sql, names: readonly string[], locking: string): Promise<StateColumns[]> {
     const channel = text(this.channel);
-    const these = list(names, text);
-    const others = `o.channel=${channel} AND o.account > '' AND o.account NOT IN ${these}`;
     return sql.rows<StateColumns>(
       `SELECT account, used, held_until, ${NOW_MS}, ` +
-        `EXISTS (SELECT 1 FROM account_limits o FORCE INDEX (PRIMARY) WHERE ${others}), ` +
         `(SELECT a.held_until FROM account_limits a WHERE a.channel=${channel} AND a.account=${text(APP)}) ` +
-        `FROM account_limits FORCE INDEX (PRIMARY) WHERE channel=${channel} AND account IN ${these}${locking}`,
+        `FROM account_limits FORCE INDEX (PRIMARY) WHERE channel=${channel} AND account IN ${list(names, text)}${locking}`,
     );
   }
 }

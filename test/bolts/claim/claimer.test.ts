@@ -34,6 +34,7 @@ function world() {
     gates: new LimitGates({
       limits: undefined,
       sendLimits: undefined,
+      channel: {},
       databaseClock: { earliest: () => 0, latest: () => 0 },
       onError,
     }),

@@ -9,6 +9,7 @@ interface SoundAccount {
 }
 
 const expiresAt = '2099-12-31T12:00:00Z';
+const appId = '1234567890';
 const refreshed = {
   refreshToken: 'refresh-token-of-the-shop',
   clientId: 'client-of-the-app',
@@ -51,15 +52,21 @@ export const soundAccounts: { readonly [Name in ChannelName]: SoundAccount } = {
     payload: () => ({ text: 'a' }),
   },
   facebook: {
-    credentials: (server) => ({ server, page: '100063511021888', token: 'EAAB-token-of-the-shop', version: 'v25.0' }),
+    credentials: (server) => ({
+      server,
+      page: '100063511021888',
+      token: 'EAAB-token-of-the-shop',
+      version: 'v25.0',
+      appId,
+    }),
     payload: () => ({ text: 'a' }),
   },
   instagram: {
-    credentials: (server) => ({ server, user: '17841400000000001', token: 'token-of-the-shop', expiresAt }),
+    credentials: (server) => ({ server, user: '17841400000000001', token: 'token-of-the-shop', expiresAt, appId }),
     payload: () => ({ media: [{ url: 'https://images.example/cup.jpg' }] }),
   },
   threads: {
-    credentials: (server) => ({ server, user: '24000000000000001', token: 'token-of-the-shop', expiresAt }),
+    credentials: (server) => ({ server, user: '24000000000000001', token: 'token-of-the-shop', expiresAt, appId }),
     payload: () => ({ text: 'a' }),
   },
   email: {

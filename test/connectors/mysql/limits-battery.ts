@@ -1,4 +1,4 @@
-import { APP, type Limits, type Quota, type Want } from '../../../topology/core/limits';
+import { APP, appNamed, type Limits, type Quota, type Want } from '../../../topology/core/limits';
 import type { LimitedAccount } from '../../../topology/runtime/worker-registry';
 import type { PortsWorld } from './ports-world';
 import { newSession, Scene } from './scene';
@@ -70,6 +70,37 @@ export function limitsBattery(open: () => Promise<PortsWorld>): void {
     expect([...again.opensAt.keys()]).toEqual([hog]);
     expect((await taken(name, limits, { account: small, count: 3 })).allowed).toEqual([3]);
     expect(await gateOf(name, APP)).toBeUndefined();
+  });
+
+  test('each app has its own limit, and what its provider has said holds its accounts alone, which are gated', async () => {
+    const [name, a, b, c] = [channel(), own('a'), own('b'), own('c')];
+    const [one, other] = [appNamed('client-1'), appNamed('client-2')];
+    const limits = { perApp: quota(5, SHORT_MS) };
+    const wanted = [
+      { account: a, count: 9, app: one },
+      { account: b, count: 3, app: other },
+      { account: c, count: 2 },
+    ];
+    const { at } = await scene.world.sendLimits(name).take(limits, wanted);
+    expect((await taken(name, limits, ...wanted)).allowed).toEqual([0, 2, 2]);
+    expect(await gateOf(name, a)).toBeDefined();
+    expect([await gateOf(name, one), await gateOf(name, APP), await gateOf(name, c)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    await scene.world.sendLimits(name).giveBack(limits, [{ account: a, count: 2, at: at as number, app: one }]);
+    expect((await taken(name, limits, { account: a, count: 9, app: one })).allowed).toEqual([2]);
+    await scene.world.sendLimits(name).hold(other, 60_000);
+    expect(await gateOf(name, other)).toBeUndefined();
+    const held = await taken(
+      name,
+      { perApp: quota(50, SHORT_MS) },
+      { account: b, count: 1, app: other },
+      { account: c, count: 1 },
+    );
+    expect(held.allowed).toEqual([0, 1]);
+    expect(await gateOf(name, b)).toMatchObject({ gateUntil: held.opensAt.get(b) });
   });
 
   test('what is given back may be taken again, and whoever waited for it is not gated', async () => {

@@ -60,6 +60,7 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
   beforehand?: (attempt: AttemptContext) => Promise<boolean>;
   /** What it does before the instant. Given before the bolt is built. */
   readying?: Readying<ScriptedPayload>;
+  appOf?: (account: string) => string | undefined;
   /** Called at each lookup. */
   onLookup?: (asked: LookupContext) => Promise<void>;
   /** Called in the tick in which a request begins. */

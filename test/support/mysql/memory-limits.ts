@@ -1,5 +1,13 @@
 import type { SendLimits } from '../../../bolts/send-limits';
-import { APP, allow, countedOf, type LimitState, UNUSED, usedWithout } from '../../../topology/core/limits';
+import {
+  allow,
+  appsOf,
+  countedOf,
+  isNamedApp,
+  type LimitState,
+  UNUSED,
+  usedWithout,
+} from '../../../topology/core/limits';
 import type { LimitedAccount } from '../../../topology/runtime/worker-registry';
 
 interface MemoryLimit extends LimitState {
@@ -18,13 +26,10 @@ export class MemoryLimits {
       take: (limits, wants) =>
         run(() => {
           const rows = this.rowsOf(channel);
-          const hasOthers = [...rows.keys()].some(
-            (known) => known !== APP && wants.every(({ account }) => account !== known),
-          );
-          const { allowed, used, opensAt, gates } = allow(rows, limits, wants, this.now(), hasOthers);
+          const { allowed, used, opensAt, gates } = allow(rows, limits, wants, this.now());
           for (const account of [
-            ...(limits.perApp ? [APP] : []),
-            ...(countedOf(limits) ? wants.map((one) => one.account) : []),
+            ...(limits.perApp ? appsOf(wants) : []),
+            ...wants.filter(({ app }) => countedOf(limits) || app !== undefined).map((one) => one.account),
           ]) {
             const row = rows.get(account) ?? { ...UNUSED, gateUntil: 0 };
             const gateUntil = Math.max(row.gateUntil, gates.get(account) ?? 0);
@@ -48,7 +53,7 @@ export class MemoryLimits {
           rows.set(account, {
             ...row,
             heldUntil: Math.max(row.heldUntil, until),
-            gateUntil: Math.max(row.gateUntil, until),
+            gateUntil: Math.max(row.gateUntil, isNamedApp(account) ? 0 : until),
           });
         }),
     };

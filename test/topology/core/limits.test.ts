@@ -2,7 +2,9 @@ import {
   type Allowed,
   APP,
   allow,
+  appNamed,
   channelLimits,
+  isNamedApp,
   KEPT_FOR_MS,
   type LimitState,
   type Limits,
@@ -26,19 +28,23 @@ class Table {
 
   constructor(private readonly limits: Limits) {}
 
-  take(at: number, ...wants: readonly (readonly [account: string, count: number])[]): Allowed {
-    const hasOthers = [...this.states.keys()].some((known) => known !== APP && !wants.some(([one]) => one === known));
+  take(at: number, ...wants: readonly (readonly [account: string, count: number, app?: string])[]): Allowed {
     const answer = allow(
       this.states,
       this.limits,
-      wants.map(([account, count]) => ({ account, count })),
+      wants.map(([account, count, app]) => ({ account, count, ...(app !== undefined && { app }) })),
       at,
-      hasOthers,
     );
     for (const [account, used] of answer.used) {
       this.states.set(account, { ...(this.states.get(account) ?? UNUSED), used });
     }
     return answer;
+  }
+
+  /** It has wanted something before. */
+  knows(account: string): void {
+    const app = this.states.get(APP) ?? UNUSED;
+    this.states.set(APP, { ...app, used: { ...app.used, latest: [[account, now]] } });
   }
 
   giveBack(...unmade: readonly Unmade[]): void {
@@ -111,6 +117,46 @@ test('2. What the app is allowed is divided in turns, whoever wants how much, an
 
 const allowedOf = (answer: Allowed, account: string) => answer.allowed.get(account) ?? 0;
 
+describe('4. Each app by itself', () => {
+  const [one, other] = [appNamed('client-1'), appNamed('client-2')];
+
+  test('none has less because of what the accounts of another have used, nor of those whose app nobody names', () => {
+    const table = new Table({ perApp: quota(10, MINUTE_MS) });
+    const first = table.take(now, ['a', 20, one], ['b', 20, other], ['c', 20]);
+    expect(Object.fromEntries(first.allowed)).toEqual({ a: 10, b: 10, c: 10 });
+    expect([...first.used.keys()].toSorted()).toEqual([APP, one, other].toSorted());
+    // Spouts know of accounts alone whose app they are.
+    expect([...first.gates.keys()].toSorted()).toEqual([APP, 'a', 'b']);
+    expect(first.opensAt.get('a')).toBe(first.opensAt.get(APP));
+    expect(allowedOf(table.take(now + 1, ['d', 1, one]), 'd')).toBe(0);
+    table.giveBack({ account: 'a', count: 4, at: now, app: one });
+    const again = table.take(now + 2, ['d', 9, one], ['e', 1, other]);
+    expect([allowedOf(again, 'd'), allowedOf(again, 'e')]).toEqual([4, 0]);
+  });
+
+  test('what a provider has said of one holds none of the others', () => {
+    const table = new Table({ perApp: quota(10, MINUTE_MS) });
+    table.states.set(one, { ...UNUSED, heldUntil: now + 9_000 });
+    const { allowed, opensAt } = table.take(now, ['a', 1, one], ['b', 1, other], ['c', 1]);
+    expect(Object.fromEntries(allowed)).toEqual({ b: 1, c: 1 });
+    expect([...opensAt]).toEqual([['a', now + 9_000]]);
+  });
+
+  test('an account that is the only one of its app may use its whole day, beside others of other apps', () => {
+    const table = new Table({ perApp: quota(10, 24 * 60 * MINUTE_MS) });
+    table.take(now, ['b', 1, other], ['c', 1]);
+    expect(allowedOf(table.take(now, ['a', 99, one]), 'a')).toBe(10);
+    expect(allowedOf(table.take(now, ['b', 99, other]), 'b')).toBe(9);
+    table.take(now, ['d', 1, other]);
+    expect(allowedOf(table.take(now + 25 * 60 * MINUTE_MS, ['c', 99]), 'c')).toBe(10);
+  });
+
+  test('a long id is a name too', () => {
+    expect(appNamed('x'.repeat(255))).toHaveLength(64);
+    expect([isNamedApp(one), isNamedApp(APP), isNamedApp('client-1')]).toEqual([true, false, false]);
+  });
+});
+
 describe("3. Where there are several accounts, none uses more of the app's day than it leaves", () => {
   const HOUR_MS = 3_600_000;
 
@@ -136,21 +182,21 @@ describe("3. Where there are several accounts, none uses more of the app's day t
     const alone = new Table({ perApp: quota(10, 24 * HOUR_MS) });
     expect(allowedOf(alone.take(now, ['a', 99]), 'a')).toBe(10);
     // The next one is known from when it has found nothing.
-    alone.states.set('b', UNUSED);
+    alone.take(now + 1, ['b', 1]);
     const later = now + 26 * HOUR_MS;
     expect(allowedOf(alone.take(later, ['a', 99]), 'a')).toBe(5);
     const small = new Table({ perApp: quota(1, 24 * HOUR_MS) });
-    small.states.set('b', UNUSED);
+    small.knows('b');
     expect(allowedOf(small.take(now, ['a', 1]), 'a')).toBe(1);
     expect([...small.take(now + 1, ['b', 1]).opensAt.keys()]).toEqual([APP]);
   });
 
   test('nor of any rate of an hour; those of a short one are soon free again, and are divided in turns alone', () => {
     const hour = new Table({ perAccount: quota(99, HOUR_MS), perApp: quota(10, HOUR_MS) });
-    hour.states.set('b', UNUSED);
+    hour.knows('b');
     expect(allowedOf(hour.take(now, ['a', 99]), 'a')).toBe(5);
     const short = new Table({ perApp: quota(10, HOUR_MS - 1) });
-    short.states.set('b', UNUSED);
+    short.knows('b');
     expect(allowedOf(short.take(now, ['a', 99]), 'a')).toBe(10);
   });
 
@@ -161,14 +207,14 @@ describe("3. Where there are several accounts, none uses more of the app's day t
     for (let run = 0; run < 40; run++) {
       const limits = { perApp: quota(random.integer(2, 40), random.integer(HOUR_MS, 24 * HOUR_MS)) };
       const table = new Table(limits);
-      table.states.set('other', UNUSED);
+      table.knows('other');
       let at = now;
       for (let step = 0; step < 40; step++) {
         const { opensAt } = table.take(at, [random.chance(0.7) ? 'a' : 'other', random.integer(1, 9)]);
         const opens = opensAt.get('a');
         if (opens !== undefined) {
           const mayAt = (when: number) =>
-            allow(table.states, limits, [{ account: 'a', count: 1 }], when, true).allowed.get('a') ?? 0;
+            allow(table.states, limits, [{ account: 'a', count: 1 }], when).allowed.get('a') ?? 0;
           early.push(mayAt(opens - 1));
           late.push(mayAt(opens));
         }
@@ -178,7 +224,7 @@ describe("3. Where there are several accounts, none uses more of the app's day t
     expect(early.length).toBeGreaterThan(100);
     expect([Math.max(...early), Math.min(...late)]).toEqual([0, 1]);
     const table = new Table({ perApp: quota(4, 24 * HOUR_MS) });
-    table.states.set('other', UNUSED);
+    table.knows('other');
     expect(allowedOf(table.take(now, ['a', 4]), 'a')).toBe(2);
     table.giveBack({ account: 'a', count: 1, at: now });
     expect(allowedOf(table.take(now + 1, ['a', 4]), 'a')).toBe(1);
@@ -199,7 +245,7 @@ test('1. Never more than count in any time of the length of a rate, whenever the
       const { allowed, opensAt } = table.take(at, ['a', random.integer(1, 20)]);
       for (let n = allowed.get('a') ?? 0; n > 0; n--) begun.push(at);
       const opens = opensAt.get('a') ?? at;
-      const early = allow(table.states, limits, [{ account: 'a', count: 1 }], opens - 1, false).allowed.get('a') ?? 0;
+      const early = allow(table.states, limits, [{ account: 'a', count: 1 }], opens - 1).allowed.get('a') ?? 0;
       expect(opens > at ? early : 0).toBe(0);
       at = (random.chance(0.5) ? opens : at) + random.integer(0, Math.ceil(windowMs / 5));
     }

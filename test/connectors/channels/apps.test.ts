@@ -1,0 +1,42 @@
+import type { ChannelOptions } from '../../../connectors/channels/channel-kind';
+import { channelKinds } from '../../../connectors/channels/channel-kinds';
+import { systemClock } from '../../../topology/core/clock';
+import type { ChannelName } from '../../../topology/payloads/payloads';
+import { topologySchema } from '../../../topology/settings/topology-schema';
+import { StoredAccounts } from '../../support/channels/stored-accounts';
+import { soundAccounts } from './sound-accounts';
+
+/** Fields that name an app. */
+const named = { x: 'clientId', linkedin: 'clientId', facebook: 'appId', instagram: 'appId', threads: 'appId' } as const;
+const SERVER = 'https://a.example';
+type Naming = keyof typeof named;
+const all = Object.keys(named) as Naming[];
+
+function build(name: ChannelName, secretsOf: ChannelOptions['secretsOf']) {
+  const settings = topologySchema.parse({ components: { [name]: {} } });
+  const network = { allowPrivateAddresses: true };
+  return channelKinds[name].build(settings.bolts[name] as never, { clock: systemClock, network, secretsOf });
+}
+
+const fieldsOf = (name: ChannelName) => Object.keys(channelKinds[name].credentials.shape);
+
+test.each(all)('an account of %s counts with the app that its credentials name, once they are known', async (name) => {
+  const accounts = new StoredAccounts();
+  const field = named[name];
+  const { clientSecret: _, refreshToken: __, [field]: id = '', ...unnamed } = soundAccounts[name].credentials(SERVER);
+  accounts.set('one', { ...unnamed, [field]: id });
+  accounts.set('other', { ...unnamed, [field]: '9876543210' });
+  accounts.set('unnamed', unnamed);
+  const channel = build(name, accounts.of);
+  const apps = () => ['one', 'other', 'unnamed', 'nobody'].map((account) => channel.appOf?.(account));
+  expect(apps()).toEqual([undefined, undefined, undefined, undefined]);
+  await channel.warm(['one', 'other', 'unnamed', 'nobody']);
+  expect(apps()).toEqual([id, '9876543210', undefined, undefined]);
+  await channel.close();
+});
+
+test('credentials of no other channel name an app', () => {
+  const names = Object.keys(soundAccounts) as ChannelName[];
+  const naming = names.filter((name) => fieldsOf(name).some((field) => /^(?:client|app|consumer)/.test(field)));
+  expect(naming.toSorted()).toEqual(all.toSorted());
+});
