@@ -6,6 +6,7 @@ import type { SendRows } from '../../bolts/send-rows';
 import type { OpenRows } from '../../spouts/open-rows';
 import { UserError } from '../../topology/core/errors';
 import type { GroupMember, StreamsClient } from '../../topology/runtime/streams-client';
+import { SPOUT } from '../../topology/streams';
 
 /** The places at which a worker can be made to end, in the order in which a message passes them. */
 export const failPointNames = [
@@ -51,23 +52,29 @@ export interface FailPoint {
   readonly name: FailPointName;
   readonly action: (typeof failActions)[number];
   readonly nth: number;
+  /**
+   * Channels each of which is to have come to the place so often. What a bolt of theirs does next waits until all have, so the process
+   * ends with each of them at the place, and one life of it does for all channels. What comes from the feed names no channel.
+   */
+  readonly of?: readonly string[] | undefined;
 }
 
 const failPointSchema = z.object({
   name: z.enum(failPointNames),
   action: z.enum(failActions),
   nth: z.coerce.number().int().min(1),
+  of: z.array(z.string().regex(/^[a-z][a-z0-9-]*$/, 'expected names of channels with + between them')).optional(),
 });
 
 /**
- * The value of DOWNSPOUT_FAIL_POINTS: `name:action` or `name:action:nth`, separated by commas.
+ * The value of DOWNSPOUT_FAIL_POINTS: `name:action`, `name:action:nth` or `name:action:nth:channel+channel`, separated by commas.
  * @throws UserError naming the variable, its value and what is allowed
  */
 export function parseFailPoints(text: string | undefined): readonly FailPoint[] {
   if (text === undefined) return [];
   const points = text.split(',').map((point) => {
-    const [name, action, ...nth] = point.split(':');
-    return { name, action, nth: nth.length === 0 ? 1 : nth.join(':') };
+    const [name, action, nth = 1, ...of] = point.split(':');
+    return { name, action, nth, ...(of.length > 0 && { of: of.join(':').split('+') }) };
   });
   const result = z.array(failPointSchema).safeParse(points);
   if (result.success) return result.data;
@@ -89,7 +96,49 @@ export interface FailPorts {
   readonly channels: ReadonlyMap<string, Channel>;
 }
 
-type Reach = (name: FailPointName) => void;
+/** Which places were passed, and what waits at one. */
+class Places {
+  private readonly times = new Map<string, number>();
+  private readonly come = new Map<FailPoint, Set<string>>();
+  private readonly waiting = new Set<string>();
+
+  constructor(
+    private readonly points: readonly FailPoint[],
+    private readonly act: (point: FailPoint) => void,
+  ) {}
+
+  /** @param channel of what passes it, where that is known */
+  reach(name: FailPointName, channel?: string): void {
+    const time = this.count(name);
+    const ofChannel = channel === undefined ? 0 : this.count(`${name} ${channel}`);
+    for (const point of this.points) {
+      if (point.name !== name) continue;
+      if (point.of === undefined) {
+        if (point.nth === time) this.act(point);
+      } else if (channel !== undefined && point.nth === ofChannel && point.of.includes(channel)) {
+        this.comes(point, point.of, channel);
+      }
+    }
+  }
+
+  /** Ends at once, or never for a channel that waits. */
+  pass(channel: string): Promise<void> | undefined {
+    return this.waiting.has(channel) ? new Promise(() => undefined) : undefined;
+  }
+
+  private comes(point: FailPoint, all: readonly string[], channel: string): void {
+    const come = this.come.get(point) ?? new Set();
+    this.come.set(point, come.add(channel));
+    if (come.size === new Set(all).size) this.act(point);
+    else this.waiting.add(channel);
+  }
+
+  private count(what: string): number {
+    const time = (this.times.get(what) ?? 0) + 1;
+    this.times.set(what, time);
+    return time;
+  }
+}
 
 /**
  * Ports through which the process ends at the named places. The wrapped ports know nothing of it. Without fail-points
@@ -102,18 +151,13 @@ export function withFailPoints(
   act: (point: FailPoint) => void = signalItself,
 ): FailPorts {
   if (points.length === 0) return ports;
-  const times = new Map<FailPointName, number>();
-  const reach = (name: FailPointName) => {
-    const time = (times.get(name) ?? 0) + 1;
-    times.set(name, time);
-    for (const point of points) if (point.name === name && point.nth === time) act(point);
-  };
+  const places = new Places(points, act);
   return {
-    streams: streamsThatFail(ports.streams, reach),
-    openRows: openRowsThatFail(ports.openRows, reach),
-    sendRows: (channel) => sendRowsThatFail(ports.sendRows(channel), reach),
-    readyRows: readyRowsThatFail(ports.readyRows, reach),
-    channels: new Map([...ports.channels].map(([name, channel]) => [name, channelThatFails(channel, reach)])),
+    streams: streamsThatFail(ports.streams, places),
+    openRows: openRowsThatFail(ports.openRows, places),
+    sendRows: (channel) => sendRowsThatFail(ports.sendRows(channel), places, channel),
+    readyRows: readyRowsThatFail(ports.readyRows, places),
+    channels: new Map([...ports.channels].map(([name, channel]) => [name, channelThatFails(channel, places)])),
   };
 }
 
@@ -123,31 +167,32 @@ function signalItself({ name, action }: FailPoint): void {
   process.kill(process.pid, signals[action]);
 }
 
-function streamsThatFail(streams: StreamsClient, reach: Reach): StreamsClient {
+function streamsThatFail(streams: StreamsClient, places: Places): StreamsClient {
   return {
     partitions: (stream) => streams.partitions(stream),
     async append(stream, records) {
       const offsets = await streams.append(stream, records);
-      reach('emitted');
-      setImmediate(reach, 'acknowledged');
+      const channel = stream.replace(`${SPOUT}.`, '');
+      places.reach('emitted', channel);
+      setImmediate(() => places.reach('acknowledged', channel));
       return offsets;
     },
     follow: (component, stream, listener) =>
       streams.follow(component, stream, {
         ...listener,
         records(partition, records, end) {
-          reach('cdc-seen');
+          places.reach('cdc-seen');
           const taken = listener.records(partition, records, end);
-          reach('bucketed');
+          places.reach('bucketed');
           return taken;
         },
       }),
     consume: async (component, stream, listener) =>
-      memberThatFails(await streams.consume(component, stream, listener), reach),
+      memberThatFails(await streams.consume(component, stream, listener), places, component),
   };
 }
 
-function memberThatFails(member: GroupMember, reach: Reach): GroupMember {
+function memberThatFails(member: GroupMember, places: Places, component: string): GroupMember {
   const marks = new Map<number, number>();
   return {
     pause: () => member.pause(),
@@ -158,16 +203,16 @@ function memberThatFails(member: GroupMember, reach: Reach): GroupMember {
       // The first mark of a partition is where it begins.
       const moved = positions.some(({ partition, offset }) => offset > (marks.get(partition) ?? offset));
       for (const { partition, offset } of positions) marks.set(partition, offset);
-      if (moved) reach('offset-committed');
+      if (moved) places.reach('offset-committed', component);
     },
   };
 }
 
-function openRowsThatFail(rows: OpenRows, reach: Reach): OpenRows {
+function openRowsThatFail(rows: OpenRows, places: Places): OpenRows {
   return {
     async page(channel, cursors, below, limit) {
       const page = await rows.page(channel, cursors, below, limit);
-      if (page.length > 0) reach('loaded');
+      if (page.length > 0) places.reach('loaded', channel);
       return page;
     },
     leasesOf: (sessions) => rows.leasesOf(sessions),
@@ -176,56 +221,72 @@ function openRowsThatFail(rows: OpenRows, reach: Reach): OpenRows {
   };
 }
 
-function sendRowsThatFail(rows: SendRows, reach: Reach): SendRows {
+function sendRowsThatFail(rows: SendRows, places: Places, channel: string): SendRows {
+  /** A channel that waits asks for nothing more, and hears of nothing. */
+  async function between<T>(
+    asked: () => Promise<T>,
+    name?: FailPointName | ((answer: T) => FailPointName | undefined),
+  ) {
+    await places.pass(channel);
+    const answer = await asked();
+    const place = typeof name === 'function' ? name(answer) : name;
+    if (place !== undefined) places.reach(place, channel);
+    await places.pass(channel);
+    return answer;
+  }
   return {
     async read(ids, maxPayloadBytes) {
-      const found = await rows.read(ids, maxPayloadBytes);
-      if (found.some(({ state }) => state === 'scheduled')) setImmediate(reach, 'prefetched');
+      const found = await between(() => rows.read(ids, maxPayloadBytes));
+      if (found.some(({ state }) => state === 'scheduled')) setImmediate(() => places.reach('prefetched', channel));
       return found;
     },
-    async claim(session, claimed, ahead) {
-      const won = await rows.claim(session, claimed, ahead);
-      if (won > 0) reach(ahead > 0 ? 'claim-committed-ahead' : 'claim-committed');
-      return won;
-    },
-    settleUnclaimed: (session, results) => rows.settleUnclaimed(session, results),
-    async writeBack(session, results) {
-      const unwritten = await rows.writeBack(session, results);
-      if (unwritten.length < results.length) reach('written-back');
-      return unwritten;
-    },
-    async journal(session, results) {
-      await rows.journal(session, results);
-      reach('journaled');
-    },
-    async writeAlone(session, result, release) {
-      const verdict = await rows.writeAlone(session, result, release);
-      if (verdict === 'written') reach('written-back');
-      return verdict;
-    },
-    kept: (id, planNumber) => rows.kept(id, planNumber),
-    async keep(session, row, kept) {
-      const isKept = await rows.keep(session, row, kept);
-      if (isKept) reach('ids-kept');
-      return isKept;
-    },
+    claim: (session, claimed, ahead) =>
+      between(
+        () => rows.claim(session, claimed, ahead),
+        (won) => (won === 0 ? undefined : ahead > 0 ? 'claim-committed-ahead' : 'claim-committed'),
+      ),
+    settleUnclaimed: (session, results) => between(() => rows.settleUnclaimed(session, results)),
+    writeBack: (session, results) =>
+      between(
+        () => rows.writeBack(session, results),
+        (unwritten) => (unwritten.length < results.length ? 'written-back' : undefined),
+      ),
+    journal: (session, results) => between(() => rows.journal(session, results), 'journaled'),
+    writeAlone: (session, result, release) =>
+      between(
+        () => rows.writeAlone(session, result, release),
+        (verdict) => (verdict === 'written' ? 'written-back' : undefined),
+      ),
+    kept: (id, planNumber) => between(() => rows.kept(id, planNumber)),
+    keep: (session, row, kept) =>
+      between(
+        () => rows.keep(session, row, kept),
+        (isKept) => (isKept ? 'ids-kept' : undefined),
+      ),
   };
 }
 
-function readyRowsThatFail(rows: ReadyRows, reach: Reach): ReadyRows {
+function readyRowsThatFail(rows: ReadyRows, places: Places): ReadyRows {
+  const channels = new Map<number, string>();
   return {
-    upcoming: (channel, range) => rows.upcoming(channel, range),
+    async upcoming(channel, range) {
+      const upcoming = await rows.upcoming(channel, range);
+      for (const { id } of upcoming) channels.set(id, channel);
+      return upcoming;
+    },
     begin: (row, contentHash) => rows.begin(row, contentHash),
     async keep(row, kept) {
       const isKept = await rows.keep(row, kept);
-      if (isKept) reach('made-ready');
+      const channel = channels.get(row.id);
+      if (isKept) places.reach('made-ready', channel);
+      if (channel !== undefined) await places.pass(channel);
       return isKept;
     },
   };
 }
 
-function channelThatFails(channel: Channel, reach: Reach): Channel {
-  const { lookup, keyLifetimeMs, refresh, readying } = channel;
+function channelThatFails(channel: Channel, places: Places): Channel {
+  const { lookup, keyLifetimeMs, refresh, readying, appOf } = channel;
   return {
     name: channel.name,
     class: channel.class,
@@ -237,16 +298,18 @@ function channelThatFails(channel: Channel, reach: Reach): Channel {
     ...(lookup === undefined ? {} : { lookup: (prepared, attempt) => lookup.call(channel, prepared, attempt) }),
     ...(refresh === undefined ? {} : { refresh }),
     ...(readying === undefined ? {} : { readying }),
+    ...(appOf === undefined ? {} : { appOf }),
     close: () => channel.close(),
     async send(prepared, attempt) {
       const mayStart = () => {
         const may = attempt.mayStart();
         // The channel writes in this tick.
-        if (may) queueMicrotask(() => reach('request-sent'));
+        if (may) queueMicrotask(() => places.reach('request-sent', channel.name));
         return may;
       };
       const outcome = await channel.send(prepared, { ...attempt, mayStart });
-      if (outcome !== 'not_started' && outcome.status !== undefined) reach('answer-received');
+      if (outcome !== 'not_started' && outcome.status !== undefined) places.reach('answer-received', channel.name);
+      await places.pass(channel.name);
       return outcome;
     },
   };

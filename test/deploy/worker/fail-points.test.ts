@@ -1,5 +1,12 @@
 import type { Channel } from '../../../bolts/channel';
-import { type FailPorts, failPointNames, parseFailPoints, withFailPoints } from '../../../deploy/worker/fail-points';
+import type { SendRow, SendRows } from '../../../bolts/send-rows';
+import {
+  type FailPoint,
+  type FailPorts,
+  failPointNames,
+  parseFailPoints,
+  withFailPoints,
+} from '../../../deploy/worker/fail-points';
 import { UserError } from '../../../topology/core/errors';
 import type { GroupListener } from '../../../topology/runtime/streams-client';
 import { ScriptedChannel } from '../../support/channels/scripted-channel';
@@ -12,7 +19,9 @@ import { until } from '../../support/until';
 const session = 'ab'.repeat(16);
 
 /** Ports in memory, and what happened: places that were come by, and what whoever uses the ports notes. */
-function world(wanted = failPointNames.map((name) => ({ name, action: 'kill' as const, nth: 1 }))) {
+function world(
+  wanted: readonly FailPoint[] = failPointNames.map((name) => ({ name, action: 'kill' as const, nth: 1 })),
+) {
   const clock = new ManualClock();
   const database = new MemoryDatabase(clock);
   const log = new MemoryLog(clock);
@@ -56,6 +65,49 @@ test('a point acts at its time and at no other', async () => {
   await full();
   await full();
   expect(happened).toEqual(['loaded']);
+});
+
+describe('a point of several channels', () => {
+  const of = ['webhook', 'second'];
+
+  test('acts when each of them has come to it, and what one does next waits until then', async () => {
+    const { ports, database, happened } = world([{ name: 'claim-committed', action: 'kill', nth: 1, of }]);
+    const [first, second] = of.map((channel) => ports.sendRows(channel)) as [SendRows, SendRows];
+    const ids = [1, 2, 3].map(() => database.insert({ dueAt: 0 }).id);
+    const [a, b, c] = await first.read(ids, Number.POSITIVE_INFINITY);
+    const heard: string[] = [];
+    const claim = (rows: SendRows, name: string, row = a) =>
+      void rows.claim(session, [row as SendRow], 0).then(() => heard.push(name));
+    claim(first, 'first');
+    await until('it is claimed', () => database.rows.get(ids[0] as number)?.state === 'sending');
+    claim(first, 'next', b);
+    await new Promise(setImmediate);
+    expect([database.rows.get(ids[1] as number)?.state, happened, heard]).toEqual(['scheduled', [], []]);
+    claim(second, 'second', c);
+    await until('all have come', () => happened.length > 0);
+    expect([happened, heard]).toEqual([['claim-committed'], ['second']]);
+  });
+
+  test('which has sent a request hears of no answer', async () => {
+    const { ports, clock, channel: bare, happened } = world([{ name: 'request-sent', action: 'kill', nth: 1, of }]);
+    const channel = ports.channels.get('webhook') as Channel;
+    const attempt = { id: 1, account: 'a', dueAt: 0, inDoubt: false, idempotencyKey: 'key', now: () => 0 };
+    let outcome: unknown;
+    const prepared = channel.prepare('a', '{"url":"http://a.example/"}');
+    void channel.send(prepared, { ...attempt, mayStart: () => true }).then((ended) => (outcome = ended));
+    await clock.advance(bare.latency);
+    expect([bare.accepted, outcome, happened]).toEqual([[1], undefined, []]);
+  });
+
+  test('at the spout waits for nothing, because a spout does one after the other', async () => {
+    const { ports, log, happened } = world([{ name: 'emitted', action: 'kill', nth: 1, of }]);
+    log.create('due.second', 1);
+    for (const name of of) {
+      await ports.streams.append(`due.${name}`, [{ partition: 0, value: Buffer.from('{}') }]);
+      happened.push(name);
+    }
+    expect(happened).toEqual(['webhook', 'emitted', 'second']);
+  });
 });
 
 test('a spout is given changes between two points', async () => {
@@ -203,6 +255,9 @@ describe('fail-points', () => {
       { name: 'emitted', action: 'kill', nth: 1 },
       { name: 'claim-committed-ahead', action: 'stop', nth: 3 },
     ]);
+    expect(parseFailPoints('request-sent:kill:1:x+mastodon')).toEqual([
+      { name: 'request-sent', action: 'kill', nth: 1, of: ['x', 'mastodon'] },
+    ]);
     expect(parseFailPoints(undefined)).toEqual([]);
   });
 
@@ -211,7 +266,8 @@ describe('fail-points', () => {
     ['emitted:maim', /"kill"\|"stop"/],
     ['emitted', /"kill"\|"stop"/],
     ['emitted:kill:0', /DOWNSPOUT_FAIL_POINTS/],
-    ['emitted:kill:1:2', /DOWNSPOUT_FAIL_POINTS/],
+    ['emitted:kill:1:2', /names of channels with \+ between them/],
+    ['emitted:kill:1:x:y', /names of channels with \+ between them/],
     ['emitted:kill,', /DOWNSPOUT_FAIL_POINTS/],
   ])('refuse %s', (text, message) => {
     expect(() => parseFailPoints(text)).toThrow(UserError);

@@ -1,5 +1,6 @@
 import { accessFaults } from './access-faults';
 import { cdcFaults } from './cdc-faults';
+import { channelFaults } from './channel-faults';
 import { dataFaults } from './data-faults';
 import type { Fault } from './fault';
 import { kafkaFaults } from './kafka-faults';
@@ -20,4 +21,5 @@ export const faults: readonly Fault[] = [
   ...accessFaults,
   ...providerFaults,
   ...tenantFaults,
+  ...channelFaults,
 ];

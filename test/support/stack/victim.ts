@@ -23,9 +23,11 @@ export class Victim {
     private readonly target: Supervisor,
   ) {}
 
+  /** @param component one, or several with commas between them */
   static start(deployment: Deployment, component: string, point: FailPoint): Victim {
     const { environment } = deployment.world;
-    const text = `${point.name}:${point.action}:${point.nth}`;
+    const of = point.of === undefined ? '' : `:${point.of.join('+')}`;
+    const text = `${point.name}:${point.action}:${point.nth}${of}`;
     const settings = { ...deployment.settings, DOWNSPOUT_FAIL_POINTS: text };
     const name = `${component}-until-${point.name}-${point.action}`;
     const target: Supervisor = localTarget(environment, [{ name, component }], settings, (how) => {
@@ -52,7 +54,7 @@ export class Victim {
     process.kill(this.process.pid as number, 'SIGCONT');
   }
 
-  /** Its present life owns partitions. */
+  /** Its present life owns partitions, of each of its components. */
   async isAtWork(): Promise<boolean> {
     const { pid } = this.process;
     if (pid === null) return false;
@@ -60,7 +62,7 @@ export class Victim {
       `SELECT report FROM workers WHERE pid = ${pid} ORDER BY started_at DESC LIMIT 1`,
     );
     const { partitions = {} } = JSON.parse(rows[0]?.[0] ?? '{}') as { partitions?: Record<string, number[]> };
-    return Object.values(partitions).some((owned) => owned.length > 0);
+    return this.component.split(',').every((name) => (partitions[name]?.length ?? 0) > 0);
   }
 
   /** @param limit milliseconds for draining */
