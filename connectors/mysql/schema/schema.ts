@@ -381,7 +381,7 @@ export const accountLimits = mysqlTable(
   'account_limits',
   {
     channel: key({ length: 32 }).notNull(),
-    /** Empty: all accounts of the channel together. */
+    /** Empty: the app of all accounts whose credentials name none; behind U+0001: an app that they name. */
     account: key({ length: 64 }).notNull(),
     used: json().$type<Used>(),
     /** Until then the provider takes nothing, as it said itself. */
