@@ -3,8 +3,8 @@ import { classOf, keyLifetimeOf } from '../../connectors/channels/channel-kinds'
 import type { NewMessage } from '../../connectors/mysql/client/client';
 import type { FailPointName } from '../../deploy/worker/fail-points';
 import { systemClock } from '../../topology/core/clock';
-import { connectAll, Deaths, SETTINGS } from '../support/played/deaths';
 import { MediaHost } from '../support/channels/media-host';
+import { connectAll, Deaths, SETTINGS } from '../support/played/deaths';
 import { accounts, type Played, playAll } from '../support/played/played-providers';
 import { runCli, variablesOf } from '../support/stack/cli';
 import { Deployment } from '../support/stack/deployment';

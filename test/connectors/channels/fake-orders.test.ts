@@ -6,8 +6,8 @@ import { systemClock } from '../../../topology/core/clock';
 import type { Outcome } from '../../../topology/message';
 import { topologySchema } from '../../../topology/settings/topology-schema';
 import { MemoryKeeping } from '../../support/channels/memory-keeping';
-import { accounts, type Played, playAll } from '../../support/played/played-providers';
 import { StoredAccounts } from '../../support/channels/stored-accounts';
+import { accounts, type Played, playAll } from '../../support/played/played-providers';
 import { until } from '../../support/until';
 
 const TIMEOUT_MS = 1_000;

@@ -1,8 +1,8 @@
 import { provision } from '../../../deploy/provision';
 import { systemClock } from '../../../topology/core/clock';
 import { readEnvironment } from '../../../topology/settings/environment';
-import { connectAll, Deaths, SETTINGS } from '../../support/played/deaths';
 import { MediaHost } from '../../support/channels/media-host';
+import { connectAll, Deaths, SETTINGS } from '../../support/played/deaths';
 import { playAll } from '../../support/played/played-providers';
 import { Deployment } from '../../support/stack/deployment';
 import { deprovision } from '../../support/stack/removal';

@@ -4,10 +4,10 @@ import { SecretKey } from '../../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../../connectors/mysql/secrets/secret-store';
 import type { FailPointName } from '../../../deploy/worker/fail-points';
 import { systemClock } from '../../../topology/core/clock';
+import { image, type MediaHost, MP4 } from '../channels/media-host';
 import type { Deployment } from '../stack/deployment';
 import { Victim } from '../stack/victim';
 import { until } from '../until';
-import { image, type MediaHost, MP4 } from '../channels/media-host';
 import { accounts, type Played } from './played-providers';
 
 /** How a worker comes to a place. */
