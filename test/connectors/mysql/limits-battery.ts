@@ -73,7 +73,7 @@ export function limitsBattery(open: () => Promise<PortsWorld>): void {
   });
 
   test('each app has its own limit, and what its provider has said holds its accounts alone, which are gated', async () => {
-    const [name, a, b, c] = [channel(), own('a'), own('b'), own('c')];
+    const [name, a, b, c, d] = [channel(), own('a'), own('b'), own('c'), own('d')];
     const [one, other] = [appNamed('client-1'), appNamed('client-2')];
     const limits = { perApp: quota(5, SHORT_MS) };
     const wanted = [
@@ -96,11 +96,11 @@ export function limitsBattery(open: () => Promise<PortsWorld>): void {
     const held = await taken(
       name,
       { perApp: quota(50, SHORT_MS) },
-      { account: b, count: 1, app: other },
+      { account: d, count: 1, app: other },
       { account: c, count: 1 },
     );
     expect(held.allowed).toEqual([0, 1]);
-    expect(await gateOf(name, b)).toMatchObject({ gateUntil: held.opensAt.get(b) });
+    expect(await gateOf(name, d)).toMatchObject({ gateUntil: held.opensAt.get(d) });
   });
 
   test('what is given back may be taken again, and whoever waited for it is not gated', async () => {
