@@ -1,4 +1,5 @@
 import { isLate } from '../../topology/message';
+import { seedsOfToday } from '../support/trials';
 import { explain, type Judged, judged } from './report';
 import type { Scenario } from './world/scenario';
 
@@ -27,13 +28,15 @@ const outage: Partial<Scenario> = {
   revocations: false,
   strikes: [{ kind: 'databaseAway', at: -500, lasts: [2_500, 3_500] }],
 };
-const SEEDS = 30;
+/** Within so many days each seed is tried. */
+const DAYS = 3;
+const seeds = seedsOfToday(30, DAYS);
 /** An outage of minutes takes longer to play. */
-const BACKLOG_SEEDS = 6;
+const backlogSeeds = seedsOfToday(6, DAYS);
 
-async function runs(changed: Partial<Scenario>, seeds = SEEDS): Promise<Judged[]> {
+async function runs(changed: Partial<Scenario>, { first, count } = seeds): Promise<Judged[]> {
   const all: Judged[] = [];
-  for (let seed = 1; seed <= seeds; seed++) all.push(await judged(seed, { ...outage, ...changed }));
+  for (let seed = first; seed < first + count; seed++) all.push(await judged(seed, { ...outage, ...changed }));
   return all;
 }
 
@@ -74,9 +77,9 @@ describe('an outage of more than a minute, where the newest go first', () => {
   const lateness = { sendWithinMs: null, onLate: 'suspend', own: 0, backlog: 'newest' } as const;
 
   test('an account sends what was held up newest first, paced, once and in time, and loses nothing', async () => {
-    const all = await runs({ ...newest, lateness }, BACKLOG_SEEDS);
+    const all = await runs({ ...newest, lateness }, backlogSeeds);
     expect(broken(all)).toEqual([]);
-    expect(putOff(all)).toBeGreaterThan(BACKLOG_SEEDS * 10);
+    expect(putOff(all)).toBeGreaterThan(backlogSeeds.count * 10);
     expect(delivered(all)).toBe(all.flatMap(({ histories }) => histories.table.rows).length);
   }, 120_000);
 
@@ -89,10 +92,10 @@ describe('an outage of more than a minute, where the newest go first', () => {
         pace: 5_000,
         lateness: { ...lateness, sendWithinMs: 80_000, onLate: 'skip' },
       },
-      BACKLOG_SEEDS,
+      backlogSeeds,
     );
     expect(broken(all)).toEqual([]);
-    expect(putOff(all)).toBeGreaterThan(BACKLOG_SEEDS);
+    expect(putOff(all)).toBeGreaterThan(backlogSeeds.count);
     expect(lateOf(all)['failed']).toBeGreaterThan(0);
   }, 120_000);
 });
@@ -107,8 +110,8 @@ describe('an outage that is longer than messages may wait', () => {
       const all = await runs({ lateness: { sendWithinMs: 1_000, onLate, own: 0.3 } });
       expect(broken(all)).toEqual([]);
       expect(Object.keys(lateOf(all))).toEqual([state]);
-      expect(lateOf(all)[state]).toBeGreaterThan(SEEDS);
-      expect(delivered(all)).toBeGreaterThan(SEEDS * 10);
+      expect(lateOf(all)[state]).toBeGreaterThan(seeds.count);
+      expect(delivered(all)).toBeGreaterThan(seeds.count * 10);
     },
     60_000,
   );

@@ -1,4 +1,3 @@
-import { migrate } from '../../connectors/mysql/schema/migrate';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { provision } from '../../deploy/provision';
 import { newState } from '../../deploy/stack/stack-state';
@@ -8,6 +7,7 @@ import { type Environment, required } from '../../topology/settings/environment'
 import { type CliResult, runCli, variablesOf } from '../support/stack/cli';
 import { Deployment, workerSettings } from '../support/stack/deployment';
 import { deprovision } from '../support/stack/removal';
+import { copySchema } from '../support/stack/schema-copy';
 import { freshNamespace, freshWorld, testSettings, type World } from '../support/stack/stack';
 import { until } from '../support/until';
 
@@ -27,7 +27,7 @@ async function copy(): Promise<Environment> {
   const [from, to] = [original.world.environment, environment].map((one) =>
     new URL(required(one, 'ADMIN_DATABASE_URL')).pathname.slice(1),
   ) as [string, string];
-  await migrate(required(environment, 'ADMIN_DATABASE_URL'));
+  await copySchema(required(environment, 'ADMIN_DATABASE_URL'));
   for (const table of TABLES) {
     const columns = await original.sql.rows<[string]>(
       `SELECT column_name FROM information_schema.columns

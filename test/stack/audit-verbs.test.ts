@@ -10,10 +10,11 @@ import { systemClock } from '../../topology/core/clock';
 import { required } from '../../topology/settings/environment';
 import { packageRoot } from '../../topology/settings/package';
 import { runCli, variablesOf } from '../support/stack/cli';
+import { runHere } from '../support/stack/cli-here';
 import { freshWorld, type World } from '../support/stack/stack';
 import { until } from '../support/until';
 
-// Each line of a test starts a process.
+// Most lines of a test start a process.
 jest.setTimeout(120_000);
 
 /** Verbs that change nothing of the deployment, and why those of them that write something leave no row. */
@@ -117,13 +118,15 @@ afterAll(async () => {
   await world.close();
 });
 
+const environment = () => ({
+  ...variablesOf(world.environment),
+  DOWNSPOUT_WHO: 'ann',
+  DOWNSPOUT_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
+});
+
 const cli = (args: readonly string[], input?: string, started?: (child: ChildProcess) => void) =>
   runCli(args, {
-    environment: {
-      ...variablesOf(world.environment),
-      DOWNSPOUT_WHO: 'ann',
-      DOWNSPOUT_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
-    },
+    environment: environment(),
     ...(input === undefined ? {} : { input }),
     ...(started === undefined ? {} : { started }),
   });
@@ -166,7 +169,8 @@ test.each(rehearsed)(
   '`downspout %s %s --dry-run` changes and records nothing',
   async (verb = '', args = '', input = '') => {
     const before = await tables();
-    const dry = await cli([...wordsOf(verb, args), '--dry-run'], input);
+    const words = [...wordsOf(verb, args), '--dry-run'];
+    const dry = await (input === '' ? runHere(words, environment()) : cli(words, input));
     expect(dry.stderr).toContain('Dry run: nothing is changed.');
     expect(await tables()).toEqual(before);
   },

@@ -4,10 +4,11 @@ import { MySqlSendLimits } from '../../connectors/mysql/workers/send-limits';
 import { systemClock } from '../../topology/core/clock';
 import { required } from '../../topology/settings/environment';
 import { runCli, variablesOf } from '../support/stack/cli';
+import { runHere } from '../support/stack/cli-here';
 import { plantedSecret } from '../support/stack/planted-secrets';
 import { freshWorld, type World } from '../support/stack/stack';
 
-// Each line of a test starts a process.
+// Each line of a test that gives something to read starts a process, and the others run in this one.
 jest.setTimeout(30_000);
 
 let world: World;
@@ -25,8 +26,10 @@ afterAll(async () => {
   await world.close();
 }, 60_000);
 
-const cli = (args: readonly string[], input?: string) =>
+const byProcess = (args: readonly string[], input?: string) =>
   runCli(args, { environment, ...(input === undefined ? {} : { input }) });
+const cli = (args: readonly string[], input?: string) =>
+  input === undefined ? runHere(args, environment) : byProcess(args, input);
 
 async function json<T = unknown>(args: readonly string[], input?: string): Promise<T> {
   const { stdout, stderr } = await cli([...args, '--json'], input);
@@ -70,7 +73,7 @@ test('a message is scheduled, shown, edited and canceled', async () => {
   expect(await json(['messages', 'edit', String(id), '--url', url])).toEqual({ result: 'edited', version: 3 });
   const stale = await cli(['messages', 'edit', String(id), '--due', due, '--if-version', '1']);
   expect(stale).toMatchObject({ code: 1, stdout: expect.stringContaining('its plan has version 3 by now') });
-  const text = (await cli(['messages', 'show', String(id)])).stdout;
+  const text = (await byProcess(['messages', 'show', String(id)])).stdout;
   expect(text).toContain('2031-05-06T05:08:09.000Z');
   expect(text).toContain('"url":"https://example.test/elsewhere"');
   expect(text).toMatch(/^ {2}now +it is not due until 2031-05-06T05:08:09\.000Z, in /m);
@@ -120,7 +123,7 @@ test('the secret of an account is never printed', async () => {
   const secret = `whsec_${Buffer.from(plantedSecret('webhook', 'acme')).toString('base64')}`;
   const set = await cli(['accounts', 'set', 'acme', '--verbose'], secret);
   expect(set).toMatchObject({ code: 0 });
-  const list = await cli(['accounts', 'list', '--json']);
+  const list = await byProcess(['accounts', 'list', '--json']);
   expect(JSON.parse(list.stdout)).toEqual([
     {
       account: 'acme',
@@ -192,7 +195,7 @@ test('a deactivated topology says so first, until it is activated', async () => 
 });
 
 test('status and lag show what runs, what waits and what is away', async () => {
-  const status = await json(['status']);
+  const status = JSON.parse((await byProcess(['status', '--json'])).stdout) as unknown;
   expect(status).toMatchObject({
     parts: [
       { part: 'MySQL', ok: true },

@@ -9,7 +9,7 @@ import { until } from '../support/until';
 const SPOUT = 0;
 
 /** The receiver is in the process of the test: on a machine that does other things beside, it may not answer for seconds. */
-const PATIENT = '{ webhook: { timeout: 60s } }';
+const PATIENT = '{ webhook: { timeout: 30s } }';
 
 let deployment: Deployment;
 

@@ -8,6 +8,7 @@ import { packageRoot } from '../../topology/settings/package';
 import type { Received } from '../support/channels/receiver';
 import { Deployment, workerSettings } from '../support/stack/deployment';
 import { Victim } from '../support/stack/victim';
+import { shareOfToday } from '../support/trials';
 import { until } from '../support/until';
 
 /** Due at one instant: enough that each bolt's share, even without one spout's, is claimed ahead of it. */
@@ -20,6 +21,8 @@ const SPACING = 10;
 /** From scheduling to the instant, milliseconds: longer than the lead. */
 const AHEAD = 3_500;
 const DRAIN = 20_000;
+/** Within so many days workers are killed at each of the points. */
+const DAYS = 3;
 /** For workers to come and go, milliseconds. */
 const LIMIT = 30_000;
 
@@ -159,7 +162,7 @@ const runs: {
 ];
 
 describe('a worker killed', () => {
-  it.each(runs)(
+  it.each(shareOfToday(runs, DAYS))(
     'at $points is missed by nobody',
     async ({ points, leaves }) => {
       for (const point of points) if (point !== 'loaded') start(point);

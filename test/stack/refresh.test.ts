@@ -12,9 +12,11 @@ import { until } from '../support/until';
 const ACCOUNTS = ['shop', 'soon', 'revoked', 'lost'] as const;
 const APP_SECRET = plantedSecret('x', 'app');
 const HOUR_MS = 3_600_000;
-const PATIENCE = 480_000;
-/** Until another worker may ask, and the refusal is confirmed, milliseconds, and some more. */
-const LEASE_OVER = 300_000;
+const PATIENCE = 120_000;
+/** Until the lease of a worker is over, milliseconds, and some more. */
+const LEASE_OVER = 60_000;
+/** A refused refresh is asked for again no sooner, and what a worker has begun is taken over no sooner, milliseconds. */
+const LEAST_WAIT_MS = 60_000;
 
 let deployment: Deployment;
 let protocol: FakeX;
@@ -80,6 +82,26 @@ const stateOf = async (account: string) => {
   return row;
 };
 
+/**
+ * Ends what a refresh waits for, as if the time had passed.
+ * @param column `refresh_at` of one that was put off, `lease_until` of one that a worker has begun
+ */
+async function endWaitOf(account: string, column: 'refresh_at' | 'lease_until'): Promise<void> {
+  const of = `account='${account}' AND channel='x'`;
+  const isWaiting = column === 'refresh_at' ? 'claim IS NULL AND refusals=1' : 'claim IS NOT NULL';
+  const now = 'CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)';
+  let waitsMs: number | undefined;
+  await until(`the refresh of ${account} waits`, async () => {
+    const [row] = await deployment.sql.rows<[number]>(
+      `SELECT ${column} - ${now} FROM account_refreshes WHERE ${of} AND ${isWaiting}`,
+    );
+    waitsMs = row?.[0];
+    return waitsMs !== undefined;
+  });
+  expect(waitsMs).toBeGreaterThan(LEAST_WAIT_MS);
+  await deployment.sql.run(`UPDATE account_refreshes SET ${column}=${now} WHERE ${of}`);
+}
+
 test(
   'a token is refreshed before it ends, once among all workers, and messages go out with the next one',
   async () => {
@@ -125,6 +147,7 @@ test(
     protocol.revoked.add(tokenOf('revoked'));
     protocol.oauth.spent.add(refreshTokenOf('revoked'));
     const id = await schedule('revoked', 'waits for a person');
+    await endWaitOf('revoked', 'refresh_at');
     await become(id, 'suspended');
     expect((await stateOf('revoked'))?.[1]).toContain('X does not take the refresh token');
     expect(refreshesOf('revoked')).toBe(2);
@@ -152,6 +175,8 @@ test(
     deployment.kill(index);
     // The access token has ended with the answer.
     const id = await schedule('lost', 'waits for a person too');
+    await endWaitOf('lost', 'lease_until');
+    await endWaitOf('lost', 'refresh_at');
     await become(id, 'suspended');
     expect((await stateOf('lost'))?.[1]).toMatch(/was perhaps answered.*Connect the account again/);
     expect(refreshesOf('lost')).toBe(3);

@@ -20,6 +20,7 @@ import { Clients } from '../faults/world/clients';
 import { Receiver } from '../support/channels/receiver';
 import { Random } from '../support/random';
 import { type CliResult, runCli, variablesOf } from '../support/stack/cli';
+import { runHere } from '../support/stack/cli-here';
 import { deprovision } from '../support/stack/removal';
 import { freshEnvironment } from '../support/stack/stack';
 import { until } from '../support/until';
@@ -139,7 +140,7 @@ export class Rolled {
 
   /** What the audit says of verbs that deploy, the oldest first. */
   async audited(...verbs: readonly string[]): Promise<AuditEntry[]> {
-    const { stdout, stderr } = await this.cli(['audit', '--json', '--limit', '1000']);
+    const { stdout, stderr } = await this.looked(['audit', '--json', '--limit', '1000']);
     if (stdout === '') throw new Error(stderr);
     const rows = JSON.parse(stdout) as AuditEntry[];
     return rows
@@ -180,7 +181,7 @@ export class Rolled {
   }
 
   async history(): Promise<HistoryRow[]> {
-    const { stdout, stderr } = await this.cli(['history', '--json']);
+    const { stdout, stderr } = await this.looked(['history', '--json']);
     if (stdout === '') throw new Error(stderr);
     return (JSON.parse(stdout) as { releases: HistoryRow[] }).releases;
   }
@@ -303,6 +304,11 @@ export class Rolled {
       table: await tableHistory(this.sql),
       classes: { webhook: 'idempotent' },
     };
+  }
+
+  /** As `cli`, for verbs that only look: in this process. */
+  private looked(args: readonly string[]): Promise<CliResult> {
+    return runHere(args, this.variables, this.folder);
   }
 
   private spawn(args: readonly string[]) {

@@ -7,6 +7,7 @@ import { readDeployment } from '../../connectors/mysql/workers/deployment';
 import { systemClock } from '../../topology/core/clock';
 import { operatorUrl } from '../../topology/settings/connections';
 import { runCli, variablesOf } from '../support/stack/cli';
+import { runHere } from '../support/stack/cli-here';
 import { deprovision } from '../support/stack/removal';
 import { freshEnvironment } from '../support/stack/stack';
 import { CommandDouble } from '../support/targets/double';
@@ -33,6 +34,9 @@ function topology(components: string): void {
 const cli = (args: readonly string[], variables: Readonly<Record<string, string>> = {}) =>
   runCli(args, { environment: { ...variablesOf(environment), ...variables }, cwd: folder });
 
+/** The same for verbs that only look. */
+const looked = (args: readonly string[]) => runHere(args, variablesOf(environment), folder);
+
 type History = readonly (HistoryRow & {
   readonly target: string;
   readonly image: string | null;
@@ -40,7 +44,7 @@ type History = readonly (HistoryRow & {
 })[];
 
 async function history(): Promise<History> {
-  return (JSON.parse((await cli(['history', '--json'])).stdout) as { releases: History }).releases;
+  return (JSON.parse((await looked(['history', '--json'])).stdout) as { releases: History }).releases;
 }
 
 async function newest(): Promise<History[number]> {
@@ -119,9 +123,11 @@ test('deploy --target kubernetes makes everything ready, writes a release, and f
   const back = await newest();
   expect(back).toMatchObject({ outcome: 'live', reason: `rollback to ${one.number}`, image: 'downspout:1' });
   expect(running('downspout-webhook')).toContain(`--release=${back.number}`);
-  const differs = JSON.parse((await cli(['diff', String(one.number), String(back.number), '--json'])).stdout) as object;
+  const differs = JSON.parse(
+    (await looked(['diff', String(one.number), String(back.number), '--json'])).stdout,
+  ) as object;
   expect(differs).toMatchObject({ changes: [] });
-  const { stdout: audit } = await cli(['audit', '--verb', 'rollback', '--json']);
+  const { stdout: audit } = await looked(['audit', '--verb', 'rollback', '--json']);
   expect(audit).toContain(`release ${back.number}`);
   kubectl.change((state) => ({ ...state, deployments: {} }));
   const lost = await cli(['rollback', ...roll], kubectl.variables);
@@ -171,16 +177,16 @@ test('verbs that look say the same on every machine: what the release says, what
   const number = (await history()).find(({ outcome }) => outcome === 'live')?.number;
   expect(number).toBeDefined();
   topology('{ x: {} }');
-  const json = async (args: readonly string[]) => JSON.parse((await cli([...args, '--json'])).stdout) as never;
+  const json = async (args: readonly string[]) => JSON.parse((await looked([...args, '--json'])).stdout) as never;
   const lag: readonly { readonly component: string }[] = await json(['lag']);
   expect(new Set(lag.map(({ component }) => component))).toEqual(new Set(['due', 'webhook']));
   const status: { readonly database: { readonly deployment: object } } = await json(['status']);
   expect(status.database.deployment).toMatchObject({ topology: `release ${number}` });
-  expect(await cli(['drain', 'x', '--dry-run'])).toMatchObject({
+  expect(await looked(['drain', 'x', '--dry-run'])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining(`There is no bolt "x" in release ${number}. It has: webhook.`),
   });
-  expect(await cli(['drain', 'webhook', '--dry-run'])).toMatchObject({ code: 0 });
+  expect(await looked(['drain', 'webhook', '--dry-run'])).toMatchObject({ code: 0 });
 });
 
 test('workers of another target are not left behind: deploy is refused, and kill ends them first', async () => {

@@ -1,6 +1,7 @@
 import { kafkaClient } from '../../../connectors/kafka/kafka-client';
 import { createClient } from '../../../connectors/mysql/client/client';
 import { required } from '../../../topology/settings/environment';
+import { shareOfToday } from '../../support/trials';
 import { until } from '../../support/until';
 import { HaTrial, loads } from './ha-trial';
 import { whenThere } from './ha-world';
@@ -29,12 +30,25 @@ test('every topic has three copies, also those of Connect and of Kafka itself', 
   }
 }, 60_000);
 
-test('the primary is killed in a burst: another server is used within seconds, nothing is lost, and it comes back by itself', async () => {
-  const { felt, equal } = await trials.primaryKilled({ trial, load: loads.short });
-  console.info(`primary killed: sends again after ${felt.sendsAgainMs} ms, first write ${felt.firstWriteMs} ms`);
-  expect(felt.broken).toEqual([]);
-  expect(equal['scheduled_messages']).toBeGreaterThan(loads.short.burst);
-}, 300_000);
+/** The broker every second day. */
+const kills = [
+  { part: 'the primary', others: 'another server is used within seconds', kill: trials.primaryKilled },
+  { part: 'a broker', others: 'the others take over its partitions', kill: trials.brokerKilled },
+];
+
+test.each(shareOfToday(kills, 2, ({ kill }) => kill === trials.primaryKilled))(
+  '$part is killed in a burst: $others, nothing is lost, and it comes back by itself',
+  async ({ part, kill }) => {
+    const { felt, equal } = await kill({ trial, load: loads.short });
+    const { sendsAgainMs, firstWriteMs, firstChangeMs } = felt;
+    console.info(
+      `${part} killed: sends again after ${sendsAgainMs} ms, first write ${firstWriteMs} ms, first change ${firstChangeMs} ms`,
+    );
+    expect(felt.broken).toEqual([]);
+    expect(equal['scheduled_messages']).toBeGreaterThan(loads.short.burst);
+  },
+  300_000,
+);
 
 test('after a planned switch no new connection reaches a secondary, and an old one is refused and given up', async () => {
   const { world } = trial;
@@ -67,9 +81,3 @@ test('after a planned switch no new connection reaches a secondary, and an old o
   });
   for (let n = 0; n < 50; n++) expect(await reached()).toBe(true);
 }, 120_000);
-
-test('a broker is killed in a burst: the others take over its partitions, nothing is lost, and it comes back by itself', async () => {
-  const { felt } = await trials.brokerKilled({ trial, load: loads.short });
-  console.info(`broker killed: sends again after ${felt.sendsAgainMs} ms, first change ${felt.firstChangeMs} ms`);
-  expect(felt.broken).toEqual([]);
-}, 300_000);

@@ -3,12 +3,13 @@ import { main } from '../../../deploy/cli/program';
 import { type CliResult, nowhere } from './cli';
 
 /**
- * Runs `downspout` as `runCli` does, but in this process: for command lines that are soon refused, which a process of their
- * own would spend all its time starting for.
+ * Runs `downspout` as `runCli` does, but in this process, one after the other and with nothing to read: for command lines that are soon
+ * answered, which a process of their own would spend most of its time starting for.
  */
 export async function runHere(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  cwd = tmpdir(),
 ): Promise<CliResult> {
   const written = { stdout: '', stderr: '' };
   const before = { exitCode: process.exitCode, env: process.env, cwd: process.cwd() };
@@ -20,7 +21,7 @@ export async function runHere(
   );
   process.exitCode = 0;
   process.env = { PATH: process.env['PATH'], ...nowhere, ...environment };
-  process.chdir(tmpdir());
+  process.chdir(cwd);
   try {
     await main(['node', 'downspout', ...args]);
     return { code: process.exitCode, ...written };

@@ -15,12 +15,19 @@ let app: Pool;
 let admin: Pool;
 let ids: number[];
 
-/** Messages of 12 MB, which plain SQL may make. */
 beforeEach(async () => {
   world = await freshDatabase();
   const open = (name: 'DATABASE_URL' | 'ADMIN_DATABASE_URL') =>
     Pool.open(required(world.environment, name), { clock: systemClock, size: 2 });
   [app, admin] = [open('DATABASE_URL'), open('ADMIN_DATABASE_URL')];
+});
+afterEach(async () => {
+  await Promise.all([app.close(), admin.close()]);
+  await world.close();
+});
+
+/** Messages of 12 MB, which plain SQL may make. */
+async function insertLarge(): Promise<void> {
   ids = [];
   for (let n = 0; n < MESSAGES; n++) {
     const { insertId } = await admin.run(
@@ -28,11 +35,7 @@ beforeEach(async () => {
     );
     ids.push(insertId);
   }
-});
-afterEach(async () => {
-  await Promise.all([app.close(), admin.close()]);
-  await world.close();
-});
+}
 
 const all = (state: string) =>
   admin.run(`UPDATE scheduled_messages SET state='${state}', updated_at=NOW(6) - INTERVAL 2 HOUR`);
@@ -64,6 +67,8 @@ describe.each([
     change: (report?: (counts: { done: number }) => void) => new SuspendedMessages(app, ann).resume({}, report),
   },
 ])('what changes many messages that are $state', ({ state, change }) => {
+  beforeEach(insertLarge);
+
   test('1. A transaction is bounded in rows and in bytes of payload', async () => {
     await all(state);
     const reports: number[] = [];
@@ -94,7 +99,6 @@ describe('more messages than a page has, of which the database refuses the oldes
   let refused: number[];
 
   beforeEach(async () => {
-    await admin.run('DELETE FROM scheduled_messages');
     const rows = Array.from(
       { length: 500 },
       (_, n) => `('shop', 'mastodon', JSON_OBJECT('text', 'x'), ${DUE + n}, 'failed', NOW(6) - INTERVAL 2 HOUR)`,
@@ -168,6 +172,7 @@ describe('more messages than a page has, of which the database refuses the oldes
 });
 
 test('a purge is bounded in the same way, and a message that the database refuses holds no other', async () => {
+  await insertLarge();
   await all('failed');
   await refuse('DELETE');
   const { pool, results } = counting();

@@ -20,10 +20,25 @@ let ids: number[];
 let rows: MySqlSendRows;
 const session = randomBytes(16).toString('hex');
 
-beforeEach(async () => {
+beforeAll(async () => {
   world = await freshDatabase();
   admin = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2, patient: true });
   rows = new MySqlSendRows(admin);
+  await admin.run('CREATE TABLE seen (message_id BIGINT UNSIGNED PRIMARY KEY)');
+  await admin.run('CREATE TABLE owners (message_id BIGINT UNSIGNED PRIMARY KEY)');
+  await admin.run(
+    'CREATE TABLE notes (message_id BIGINT UNSIGNED, FOREIGN KEY (message_id) REFERENCES owners (message_id))',
+  );
+});
+afterAll(async () => {
+  await admin.close();
+  await world.close();
+});
+
+beforeEach(async () => {
+  await admin.run('DROP TRIGGER IF EXISTS of_application');
+  const filled = ['scheduled_messages', 'delivery_attempts', 'account_states', 'kept_ids', 'seen', 'notes', 'owners'];
+  for (const table of filled) await admin.run(`DELETE FROM ${table}`);
   const client = createClient(required(world.environment, 'DATABASE_URL'));
   const answers = await client.schedule(
     Array.from({ length: 20 }, (_, n) => ({
@@ -35,15 +50,6 @@ beforeEach(async () => {
   );
   ids = answers.map(({ id }) => id);
   await client.close();
-  await admin.run('CREATE TABLE seen (message_id BIGINT UNSIGNED PRIMARY KEY)');
-  await admin.run('CREATE TABLE owners (message_id BIGINT UNSIGNED PRIMARY KEY)');
-  await admin.run(
-    'CREATE TABLE notes (message_id BIGINT UNSIGNED, FOREIGN KEY (message_id) REFERENCES owners (message_id))',
-  );
-});
-afterEach(async () => {
-  await admin.close();
-  await world.close();
 });
 
 async function states(): Promise<string[]> {
@@ -314,8 +320,11 @@ describe.each(['delivery_attempts', 'scheduled_messages'])('while %s is locked f
     try {
       await holder.use(async (sql) => {
         await sql.run(`LOCK TABLES ${table} READ`);
-        await expect(rows.writeAlone(session, one, release)).rejects.toThrow(Unavailable);
-        await expect(rows.writeAlone(session, { ...one, contentHash: '?' }, release)).rejects.toThrow(Unavailable);
+        // Each waits for seconds.
+        const writes = [one, { ...one, contentHash: '?' }].map((result) => rows.writeAlone(session, result, release));
+        for (const written of await Promise.allSettled(writes)) {
+          expect(written).toMatchObject({ status: 'rejected', reason: expect.any(Unavailable) });
+        }
         await sql.run('UNLOCK TABLES');
       });
     } finally {
