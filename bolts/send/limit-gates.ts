@@ -251,7 +251,7 @@ export class LimitGates {
     const name = nameOf(account);
     if (this.appOf(account) === APP) return Math.max(opensAt.get(name) ?? 0, opensAt.get(APP) ?? 0, this.held(account));
     // Whoever asks the database hears of a named app there, and its account is gated.
-    const [own, held] = [heldUntil.get(name)?.counts ?? 0, this.areKnown ? 0 : this.held(account)];
+    const [own, held] = [this.heldUntil.get(name)?.counts ?? 0, this.areKnown ? 0 : this.held(account)];
     if (held > own && this.closedByApp.size < MAX_ALONE) this.closedByApp.add(account);
     return Math.max(opensAt.get(name) ?? 0, own, held);
   }

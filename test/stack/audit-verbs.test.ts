@@ -170,7 +170,7 @@ test.each(rehearsed)(
   async (verb = '', args = '', input = '') => {
     const before = await tables();
     const words = [...wordsOf(verb, args), '--dry-run'];
-    const dry = await (input === '' ? runHere(words, environment()) : cli(words, input));
+    const dry = await runHere(words, environment(), { input });
     expect(dry.stderr).toContain('Dry run: nothing is changed.');
     expect(await tables()).toEqual(before);
   },

@@ -6,7 +6,8 @@ import { systemClock } from '../../topology/core/clock';
 import { MediaHost } from '../support/channels/media-host';
 import { connectAll, Deaths, SETTINGS } from '../support/played/deaths';
 import { accounts, type Played, playAll } from '../support/played/played-providers';
-import { runCli, variablesOf } from '../support/stack/cli';
+import { variablesOf } from '../support/stack/cli';
+import { runHere } from '../support/stack/cli-here';
 import { Deployment } from '../support/stack/deployment';
 import { keepOutput, plantedIn, plantedSecret } from '../support/stack/planted-secrets';
 import { testStackFolder } from '../support/stack/shared-stack';
@@ -62,8 +63,12 @@ describe('every channel, through the whole stack', () => {
     );
   }
 
-  const cli = (args: readonly string[], input?: string) =>
-    runCli(args, { environment: variablesOf(deployment.world.environment), ...(input === undefined ? {} : { input }) });
+  const cli = async (args: readonly string[], input?: string, settings?: Readonly<Record<string, string>>) => {
+    const environment = settings ?? variablesOf(deployment.world.environment);
+    const result = await runHere(args, environment, { input });
+    keepOutput(testStackFolder, args.join(' '), result.stdout + result.stderr);
+    return result;
+  };
 
   async function schedule({ channel, messageOf }: Played, texts: readonly string[]): Promise<number[]> {
     const dueAt = systemClock.now();
@@ -99,9 +104,7 @@ describe('every channel, through the whole stack', () => {
           JSON.stringify(credentialsOf(account)),
         );
         expect(set).toMatchObject({ code: 0, stdout: 'The secret is set.\n' });
-        const tried = await runCli(['accounts', 'test', account, '--channel', channel], {
-          environment: deployment.settings,
-        });
+        const tried = await cli(['accounts', 'test', account, '--channel', channel], '', deployment.settings);
         expect(tried).toMatchObject({ code: 0, stdout: expect.stringContaining('The credentials are those of ') });
         const { stdout } = await cli(['accounts', 'show', account, '--channel', channel, '--json']);
         expect(stdout).toContain(account);

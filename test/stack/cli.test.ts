@@ -8,7 +8,7 @@ import { runHere } from '../support/stack/cli-here';
 import { plantedSecret } from '../support/stack/planted-secrets';
 import { freshWorld, type World } from '../support/stack/stack';
 
-// Each line of a test that gives something to read starts a process, and the others run in this one.
+// Some lines of a test start a process.
 jest.setTimeout(30_000);
 
 let world: World;
@@ -28,8 +28,7 @@ afterAll(async () => {
 
 const byProcess = (args: readonly string[], input?: string) =>
   runCli(args, { environment, ...(input === undefined ? {} : { input }) });
-const cli = (args: readonly string[], input?: string) =>
-  input === undefined ? runHere(args, environment) : byProcess(args, input);
+const cli = (args: readonly string[], input?: string) => runHere(args, environment, { input });
 
 async function json<T = unknown>(args: readonly string[], input?: string): Promise<T> {
   const { stdout, stderr } = await cli([...args, '--json'], input);
@@ -105,7 +104,7 @@ test('import schedules the good lines once, however often it runs, and reports t
     'bulk,webhook,2032-01-01T00:00:00,zone,https://x.test,late',
     'bulk,webhook,2033-01-01T00:00:00Z,k7,https://x.test,other content',
   ].join('\n');
-  const first = await cli(['messages', 'import', '-', '--json'], csv);
+  const first = await byProcess(['messages', 'import', '-', '--json'], csv);
   expect(first.code).toBe(1);
   expect(JSON.parse(first.stdout)).toMatchObject({ read: 2_502, scheduled: 2_500, already: 0, bad: 2 });
   expect(first.stderr).toMatch(/^line 2502: dueAt: .* has no zone/m);
@@ -121,7 +120,7 @@ test('import schedules the good lines once, however often it runs, and reports t
 
 test('the secret of an account is never printed', async () => {
   const secret = `whsec_${Buffer.from(plantedSecret('webhook', 'acme')).toString('base64')}`;
-  const set = await cli(['accounts', 'set', 'acme', '--verbose'], secret);
+  const set = await byProcess(['accounts', 'set', 'acme', '--verbose'], secret);
   expect(set).toMatchObject({ code: 0 });
   const list = await byProcess(['accounts', 'list', '--json']);
   expect(JSON.parse(list.stdout)).toEqual([

@@ -9,7 +9,7 @@ jest.setTimeout(600_000);
 let rolled: Rolled;
 
 beforeEach(async () => {
-  rolled = await Rolled.start();
+  rolled = await Rolled.prepared();
 });
 afterEach(async () => {
   await rolled.close();

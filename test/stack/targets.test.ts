@@ -35,7 +35,7 @@ const cli = (args: readonly string[], variables: Readonly<Record<string, string>
   runCli(args, { environment: { ...variablesOf(environment), ...variables }, cwd: folder });
 
 /** The same for verbs that only look. */
-const looked = (args: readonly string[]) => runHere(args, variablesOf(environment), folder);
+const looked = (args: readonly string[]) => runHere(args, variablesOf(environment), { cwd: folder });
 
 type History = readonly (HistoryRow & {
   readonly target: string;
