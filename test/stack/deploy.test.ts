@@ -9,7 +9,7 @@ jest.setTimeout(600_000);
 let rolled: Rolled;
 
 beforeEach(async () => {
-  rolled = await Rolled.prepared();
+  rolled = await Rolled.start();
 });
 afterEach(async () => {
   await rolled.close();

@@ -22,7 +22,6 @@ import { Random } from '../support/random';
 import { type CliResult, runCli, variablesOf } from '../support/stack/cli';
 import { runHere } from '../support/stack/cli-here';
 import { deprovision } from '../support/stack/removal';
-import { copySchema } from '../support/stack/schema-copy';
 import { freshEnvironment } from '../support/stack/stack';
 import { until } from '../support/until';
 
@@ -68,13 +67,6 @@ export class Rolled {
       createClient(required(environment, 'DATABASE_URL')),
       Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2, silenceSeconds: 600 }),
     );
-  }
-
-  /** With the schema, which the first deploy takes seconds to make. */
-  static async prepared(): Promise<Rolled> {
-    const environment = withOperator(freshEnvironment());
-    await copySchema(required(environment, 'ADMIN_DATABASE_URL'));
-    return Rolled.start(environment);
   }
 
   /** Writes topology.yaml. @param components e.g. `'{ webhook: { replicas: 1 } }'` */
