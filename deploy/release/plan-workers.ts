@@ -182,8 +182,8 @@ function readersOf(component: string, field: string, after: ReadonlyMap<string, 
 
 function costOfReplicas(from: number, to: number): string {
   return to > from
-    ? `${counted(to - from, 'worker is', 'workers are')} started and take partitions over within about 2 s`
-    : `${counted(from - to, 'worker is', 'workers are')} drained: what they send ends first, and the others take their partitions over`;
+    ? `${counted(to - from, 'worker is started and takes', 'workers are started and take')} partitions over within about 2 s`
+    : `${counted(from - to, 'worker is drained: what it sends ends first, and the others take its', 'workers are drained: what they send ends first, and the others take their')} partitions over`;
 }
 
 function summary(rolls: readonly string[], counts: Counts, all: number, rollsAll: boolean): PlanStep[] {

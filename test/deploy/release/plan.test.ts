@@ -113,7 +113,7 @@ test('another time-out of a channel that is looked up replaces the spouts too', 
 
 test('replicas up and down replace nobody', () => {
   expect(said(plan('components: { due: { replicas: 1 }, webhook: { replicas: 6 } }'))).toEqual([
-    'due: replicas 2 → 1: 1 worker is drained: what they send ends first, and the others take their partitions over',
+    'due: replicas 2 → 1: 1 worker is drained: what it sends ends first, and the others take its partitions over',
     'webhook: replicas 2 → 6: 4 workers are started and take partitions over within about 2 s',
   ]);
 });
