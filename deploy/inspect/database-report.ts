@@ -46,8 +46,8 @@ export interface DatabaseReport {
   readonly members: readonly MemberStatus[];
 }
 
-/** A count that is given up after its time holds one; the others are not to stand behind it. */
-const STATUS_CONNECTIONS = 5;
+/** A count that is given up after its time holds one; the others are not to stand behind it, or behind look-ups that wait for the disk. */
+const STATUS_CONNECTIONS = 10;
 
 /**
  * @param running which is read at the same time

@@ -52,6 +52,11 @@ const OTHER_CHANNELS = 'others';
 const CLAIMED_AHEAD_MS = 5_000;
 const shards = Array.from({ length: 256 }, (_, shard) => shard);
 const SHARDS = list(shards, integer);
+/** Of one statement. Each look-up may wait for the disk, so those of some statements wait beside each other. */
+const SHARDS_AT_A_TIME = 32;
+const shardsAtATime = Array.from({ length: shards.length / SHARDS_AT_A_TIME }, (_, n) =>
+  shards.slice(n * SHARDS_AT_A_TIME, (n + 1) * SHARDS_AT_A_TIME),
+);
 
 /**
  * What `downspout status` reads from the database, within a second however many rows there are: what is overdue, wakes soon,
@@ -60,6 +65,7 @@ const SHARDS = list(shards, integer);
  */
 export class Status {
   private readonly counting: QuickCount;
+  private openNow: Promise<string[]> | undefined;
 
   /** @param senders channels that are shown whatever number of others there is */
   constructor(
@@ -187,16 +193,24 @@ export class Status {
 
   /** The earliest wake of a channel: one look-up in the index for each shard. */
   private async oldestWake(channel: string): Promise<number> {
-    const ofShards = shards.map(
-      (shard) =>
-        '(SELECT wake_at FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
-        `WHERE open=1 AND channel=${text(channel)} AND shard=${integer(shard)} ORDER BY wake_at LIMIT 1)`,
+    const ofShard = (shard: number) =>
+      '(SELECT wake_at FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
+      `WHERE open=1 AND channel=${text(channel)} AND shard=${integer(shard)} ORDER BY wake_at LIMIT 1)`;
+    const found = await Promise.all(
+      shardsAtATime.map((some) => this.pool.rows<[number]>(some.map(ofShard).join(' UNION ALL '))),
     );
-    const rows = await this.pool.rows<[number]>(ofShards.join(' UNION ALL '));
-    return Math.min(...rows.map(([wake]) => wake));
+    return Math.min(...found.flat().map(([wake]) => wake));
   }
 
-  private async openChannels(): Promise<string[]> {
+  /** Of several who ask at one time one reads them. */
+  private openChannels(): Promise<string[]> {
+    this.openNow ??= this.readOpenChannels().finally(() => {
+      this.openNow = undefined;
+    });
+    return this.openNow;
+  }
+
+  private async readOpenChannels(): Promise<string[]> {
     const most = MAX_CHANNELS_SHOWN + this.senders.length;
     const { names, more } = await channelsIn(this.pool, 'open_by_wake', 'open=1', most);
     const shown = this.shownOf(names);
