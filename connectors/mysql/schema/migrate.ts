@@ -31,6 +31,8 @@ export const JOURNAL = '__drizzle_migrations';
 const MAKE_JOURNAL = `CREATE TABLE IF NOT EXISTS ${JOURNAL} (id SERIAL PRIMARY KEY, hash TEXT NOT NULL, created_at BIGINT)`;
 const WRITE_DOWN = `INSERT INTO ${JOURNAL} (hash, created_at) VALUES (?, ?)`;
 const NAMED_ROWS = 10;
+/** A server may give other ones to a new session. */
+const SESSION = "SET SESSION autocommit=1, completion_type=0, default_storage_engine='InnoDB'";
 
 /**
  * Brings the schema up to date, and makes the database first if there is none. Two migrations at once run one after the
@@ -48,7 +50,8 @@ export function migrate(url: string, options: MigrateOptions = {}): Promise<stri
 
 /**
  * What `migrate` would run, for whoever changes schemas by hand: with the rows of the journal, by which workers, verbs and the next
- * `migrate` know what was done. Of what stands there already only the row is left.
+ * `migrate` know what was done. Of what stands there already only the row is left. Its session has the settings of that of `migrate`,
+ * so a statement does not wait for a table for as long as somebody holds it, with everybody else behind it: it fails, and so must the script.
  *
  * @returns statements without a semicolon at their end; none when the schema is up to date
  * @throws as migrate
@@ -57,7 +60,8 @@ export function migrationScript(url: string): Promise<string[]> {
   return underLock(url, async (connection, database) => {
     const { create, migrations } = await whatIsMissing(connection, database);
     if (migrations.length === 0) return create;
-    const script = [...create, useOf(database), MAKE_JOURNAL];
+    const session = `${SESSION}, lock_wait_timeout=${TABLE_WAIT_SECONDS}`;
+    const script = [session, ...create, useOf(database), MAKE_JOURNAL];
     for (const migration of migrations) {
       const statement = statementOf(migration);
       if (!(await isDone(connection, database, statement))) script.push(statement.replace(/;$/, ''));
@@ -73,8 +77,7 @@ async function underLock<T>(url: string, work: (connection: Connection, database
   let connection: Connection | undefined;
   try {
     connection = await createConnection({ ...server, connectTimeout: CONNECT_TIMEOUT_MS });
-    // A server may give other ones to a new session.
-    await connection.query("SET SESSION autocommit=1, completion_type=0, default_storage_engine='InnoDB'");
+    await connection.query(SESSION);
     const lockName = `downspout.migrate.${database}`.slice(0, 64);
     const held = await valueOf(connection, 'SELECT GET_LOCK(?, ?)', [lockName, LOCK_TIMEOUT_SECONDS]);
     if (held !== 1) throw new Unavailable(`another migration of ${database} is still running`);

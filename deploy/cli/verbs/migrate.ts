@@ -11,6 +11,10 @@ interface MigrateOptions extends ChangeOptions {
   readonly users?: boolean;
 }
 
+/** Each row of the journal follows what it is about. */
+const HEAD =
+  '-- Stop at the first statement that fails, as mysql does without --force where it reads a file: the row after it would say that it was done.';
+
 /** `downspout migrate`. */
 export function migrateCommand(): Command {
   return changingVerb('migrate', 'bring the schema of ADMIN_DATABASE_URL up to date', {
@@ -23,7 +27,8 @@ export function migrateCommand(): Command {
     .addHelpText(
       'after',
       '\n--dry-run prints a script for the `mysql` of who changes schemas by hand: one statement after another, each with its row in the\n' +
-        'journal of migrations, by which everybody knows what was done. A script that was broken off is printed again: the rest is left.',
+        'journal of migrations, by which everybody knows what was done. It has to stop at the first statement that fails, for example because\n' +
+        'somebody holds a table for more than two seconds; `mysql < file` does. A script that was broken off is printed again: the rest is left.',
     )
     .action(async (options: MigrateOptions) => {
       const context = contextOf(options);
@@ -34,7 +39,9 @@ export function migrateCommand(): Command {
         const statements = await migrationScript(url);
         if (options.users === true) output.note('`downspout grants` prints the users and their rights.');
         output.data({ dryRun: true, statements }, () =>
-          statements.length === 0 ? '-- nothing to do' : statements.map((sql) => `${sql};`).join('\n\n'),
+          statements.length === 0
+            ? '-- nothing to do'
+            : [HEAD, ...statements.map((sql) => `${sql};`)].join('\n\n'),
         );
         return;
       }

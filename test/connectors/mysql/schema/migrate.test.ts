@@ -63,14 +63,16 @@ const table = () => `\`${addressOf(other()).database}\`.scheduled_messages`;
 const dropOther = () => admin.run(`DROP DATABASE IF EXISTS \`${addressOf(other()).database}\``);
 
 /** As somebody does at a prompt. */
-const runByHand = (statements: readonly string[]) =>
-  admin.use(async (sql) => {
-    try {
+const runByHand = async (statements: readonly string[]) => {
+  const pool = Pool.open(url, { clock: systemClock, size: 1 });
+  try {
+    await pool.use(async (sql) => {
       for (const statement of statements) await sql.run(statement);
-    } finally {
-      await sql.run(`USE \`${addressOf(url).database}\``);
-    }
-  });
+    });
+  } finally {
+    await pool.close();
+  }
+};
 const columnsOf = (database: string) =>
   admin.rows(
     `SELECT table_name, column_name, column_type, is_nullable, column_default, generation_expression, collation_name
@@ -114,10 +116,30 @@ describe('migrate', () => {
       await runByHand(whole.slice(0, adds + 1));
       const rest = await migrationScript(other());
       // The column is there, and only the row about it is left.
-      expect(rest.slice(2)).toEqual(whole.slice(adds + 1));
+      expect(rest.slice(3)).toEqual(whole.slice(adds + 1));
       await runByHand(rest);
       expect(await migrate(other())).toEqual([]);
     });
+  });
+
+  test('the script of a dry run makes the same in a session with other settings, and holds up nobody for long', async () => {
+    const { database } = addressOf(other());
+    const pool = Pool.open(url, { clock: systemClock, size: 1 });
+    try {
+      await pool.use(async (sql) => {
+        await sql.run(
+          "SET SESSION autocommit=0, default_storage_engine='MyISAM', lock_wait_timeout=31536000",
+        );
+        for (const statement of await migrationScript(other())) await sql.run(statement);
+        expect(await sql.rows('SELECT @@lock_wait_timeout')).toEqual([[2]]);
+      });
+    } finally {
+      await pool.close();
+    }
+    expect(
+      await admin.rows(`SELECT DISTINCT engine FROM information_schema.tables WHERE table_schema = '${database}'`),
+    ).toEqual([['InnoDB']]);
+    expect(await migrationScript(other())).toEqual([]);
   });
 
   test('two at once are one after the other', async () => {
