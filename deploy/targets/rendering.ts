@@ -9,6 +9,7 @@ const SECRET_MODE = 0o600;
 export interface RenderedFile {
   /** Relative to the folder that is rendered into, with `/`. */
   readonly path: string;
+  /** May throw where it is made when it is read: of a file that is kept it is not. */
   readonly text: string;
   /** Only made when it is not there: from then on it belongs to people. */
   readonly isYours?: boolean;
@@ -40,9 +41,11 @@ export function demandPackages({ channels }: Pick<TopologySettings, 'channels'>)
  * @throws UserError naming the file that cannot be written
  */
 export function writeRendering(folder: string, files: readonly RenderedFile[], isRehearsal = false): WrittenFile[] {
-  return files.map(({ path, text, isYours, isSecret }) => {
+  return files.map((rendered) => {
+    const { path, isYours, isSecret } = rendered;
     const file = join(folder, path);
     if (isYours === true && existsSync(file)) return { path, state: 'kept' };
+    const { text } = rendered;
     if (isRehearsal) return { path, state: 'written' };
     try {
       mkdirSync(dirname(file), { recursive: true });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Environment } from '../../../topology/settings/environment';
 import { replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
@@ -18,6 +18,18 @@ function fingerprintKey(folder: string): string {
   return readFileSync(join(folder, path), 'utf8');
 }
 
+/** What tells a file from what it was before, also one that only the user of the containers may read; null where it is not seen. */
+function stateOf(path: string): string | null {
+  for (const look of [() => readFileSync(path, 'utf8'), () => `changed at ${statSync(path).mtimeMs}`]) {
+    try {
+      return look();
+    } catch {
+      // Docker, which may see it, says what is wrong with it.
+    }
+  }
+  return null;
+}
+
 /** What workers depend on beside their release. */
 interface MarkedFrom {
   readonly folder: string;
@@ -34,9 +46,7 @@ export async function marksOf(
   { folder, environment }: MarkedFrom,
   failed: EngineRelease | undefined,
 ): Promise<ReadonlyMap<string, WorkerMark>> {
-  const files = fileMountsOf(environment, '').map(({ source }) =>
-    existsSync(source) ? readFileSync(source, 'utf8') : null,
-  );
+  const files = fileMountsOf(environment, '').map(({ source }) => stateOf(source));
   const beside = [readFileSync(join(folder, SETTINGS_FILE), 'utf8'), await services.imageId(image), ...files];
   const key = fingerprintKey(folder);
   const marks = new Map<string, WorkerMark>();

@@ -127,7 +127,8 @@ function serviceOf({ settings, image, environment, release, marks, folder }: Wor
 
 /**
  * Workers as services beside those of docker-compose.yml: as many of each as topology.yaml says.
- * @throws UserError for a channel that is named by a path, and for a setting that Docker Compose cannot read from a file
+ * @throws UserError for a channel that is named by a path. The text of the settings throws one for a setting that Docker Compose cannot
+ * read from a file: where people have that file already, nothing of it is asked.
  */
 export function renderCompose(options: ComposeOptions): RenderedFile[] {
   const { specification, settings, environment, inside = (addresses) => addresses } = options;
@@ -136,11 +137,6 @@ export function renderCompose(options: ComposeOptions): RenderedFile[] {
     serviceName(component),
     { ...serviceOf(options, component), deploy: { replicas } },
   ]);
-  const values: Record<string, string> = {
-    ...openSettingsOf(environment, FILES_FOLDER),
-    ...secretFilesOf(environment, FILES_FOLDER),
-  };
-  for (const name of secretSettings) if (environment[name] !== undefined) values[name] = environment[name];
   return [
     {
       path: 'workers.yml',
@@ -152,16 +148,28 @@ export function renderCompose(options: ComposeOptions): RenderedFile[] {
     { path: 'topology.yaml', text: stringify(specification, { lineWidth: 0 }) },
     {
       path: SETTINGS_FILE,
-      text: [
-        '# What the workers find in their environment, with addresses as containers see them. This file is yours; keep it secret.',
-        ...Object.entries(values).map(([name, value]) => settingsLine(name, inside(value))),
-        ...secretSettings.filter((name) => !(name in values)).map((name) => `# ${name}=`),
-        '',
-      ].join('\n'),
+      get text() {
+        return settingsText(environment, inside);
+      },
       isYours: true,
       isSecret: true,
     },
   ];
+}
+
+/** @throws UserError for a setting that Docker Compose cannot read from a file */
+function settingsText(environment: Environment, inside: (addresses: string) => string): string {
+  const values: Record<string, string> = {
+    ...openSettingsOf(environment, FILES_FOLDER),
+    ...secretFilesOf(environment, FILES_FOLDER),
+  };
+  for (const name of secretSettings) if (environment[name] !== undefined) values[name] = environment[name];
+  return [
+    '# What the workers find in their environment, with addresses as containers see them. This file is yours; keep it secret.',
+    ...Object.entries(values).map(([name, value]) => settingsLine(name, inside(value))),
+    ...secretSettings.filter((name) => !(name in values)).map((name) => `# ${name}=`),
+    '',
+  ].join('\n');
 }
 
 /** Ends with 0 when the worker is ready. The image has no other program than Node. */

@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -708,6 +717,30 @@ describe('files that the settings name', () => {
     await deploy(10, BOTH, withFile);
     expect(commandsOf('worker-webhook')).toEqual(['--release=10', '--release=10']);
   });
+});
+
+test('a file with a secret that only the user of the containers may read replaces them when it is changed', async () => {
+  // Root reads every file, but no folder.
+  const file = join(folder, 'key');
+  mkdirSync(file);
+  const withKey = { environment: { ...environment, DOWNSPOUT_SECRET_KEY_FILE: file } };
+  await deploy(8, BOTH, withKey);
+  await deploy(9, BOTH, withKey);
+  expect(commandsOf('worker-webhook')).toEqual(['--release=8', '--release=8']);
+  utimesSync(file, 1, 1);
+  await deploy(10, BOTH, withKey);
+  expect(commandsOf('worker-webhook')).toEqual(['--release=10', '--release=10']);
+});
+
+test('what Docker Compose cannot read from a file is nobody’s concern where people have written the file', async () => {
+  const odd = { ...environment, KAFKA_SASL_PASSWORD: String.raw`a\'b $c` };
+  await expect(deploy(8, BOTH, { environment: odd })).rejects.toThrow('KAFKA_SASL_PASSWORD has');
+  mkdirSync(join(folder, 'workers'), { recursive: true });
+  writeFileSync(join(folder, 'workers', 'workers.env'), settingsWith('kafka:9094'));
+  await deploy(9, BOTH, { environment: odd });
+  expect(commandsOf('worker-webhook')).toEqual(['--release=9', '--release=9']);
+  await endOnCompose(releaseOf(9, BOTH), { ...target(), environment: odd });
+  expect(docker.state.containers).toEqual([]);
 });
 
 /** Of the services that are rendered. */
