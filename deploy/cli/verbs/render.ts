@@ -153,9 +153,12 @@ function parseUser(text: string): string {
   throw new InvalidArgumentError('Expected the name of a user, such as downspout.');
 }
 
+/** systemd joins a line that ends in a backslash with the next one, and leaves out blanks at its end. */
 function parsePath(text: string): string {
-  if (/^-?\/[^\n\r]*$/.test(text)) return text;
-  throw new InvalidArgumentError('Expected a whole path; with - before it the file need not be there.');
+  if (/^-?\/[^\n\r]*(?<![\s\\])$/.test(text)) return text;
+  throw new InvalidArgumentError(
+    'Expected a whole path without a blank or backslash at its end; with - before it the file need not be there.',
+  );
 }
 
 function alerts(): Command {

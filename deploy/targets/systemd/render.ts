@@ -1,3 +1,4 @@
+import { UserError } from '../../../topology/core/errors';
 import { replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
 import { graceSeconds } from '../../worker/drain-limit';
 import type { RenderedFile } from '../rendering';
@@ -24,6 +25,7 @@ const SUPERVISOR_MARGIN_SECONDS = 15;
 /**
  * Units for a host without another engine: the supervisor, which runs what was deployed to the target `local`; or, instead of it,
  * the workers of topology.yaml themselves, as instances of a unit for each component under one target.
+ * @throws UserError for a path with a line end: what follows it would be a line of its own
  */
 export function renderSystemd(options: SystemdOptions): RenderedFile[] {
   const { settings } = options;
@@ -132,6 +134,9 @@ function commandLine(words: readonly string[]): string {
 
 /** A word as systemd reads it: a percent sign is doubled, and blanks need quotes. */
 function word(text: string): string {
+  if (/[\r\n]/.test(text)) {
+    throw new UserError(`${JSON.stringify(text)} has a line end, which no unit can hold. Give it another place.`);
+  }
   const plain = text.replaceAll('%', '%%');
   return /[\s"'\\]/.test(plain) ? `"${plain.replaceAll(/["\\]/g, '\\$&')}"` : plain;
 }

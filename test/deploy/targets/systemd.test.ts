@@ -55,6 +55,13 @@ test('command lines are whole: percent signs and blanks are kept', () => {
   ]);
 });
 
+test.each([
+  { topology: '/srv/a\nExecStartPre=/bin/touch /tmp/x/topology.yaml' },
+  { program: [process.execPath, '/opt/a\r\nUser=root/downspout.js'] },
+])('a path with a line end is refused, because what follows it would be a line of the unit: %j', (odd) => {
+  expect(() => renderSystemd({ ...options, ...odd })).toThrow(/has a line end, which no unit can hold/);
+});
+
 test('workers serve their figures where another host may ask for them, if that is wanted', () => {
   const units = renderSystemd({ ...options, statusHost: '10.0.0.5' }).map(({ text }) => text);
   expect(units.filter((text) => /^ExecStart=.* --status-host 10\.0\.0\.5$/m.test(text))).toHaveLength(3);

@@ -97,6 +97,8 @@ describe('render', () => {
   test.each([
     ['systemd', '--user', 'me\nExecStartPre=/bin/true'],
     ['systemd', '--settings', 'downspout.env'],
+    ['systemd', '--settings', '/etc/downspout.env\\'],
+    ['systemd', '--settings', '/etc/downspout.env '],
     ['systemd', '--status-host', '10.0.0.5 --x'],
     ['kubernetes', '--namespace', 'Our_Space'],
   ])('%s %s %j is refused as a command line that is wrong', async (...args) => {
