@@ -96,7 +96,7 @@ test('`down` says which workers of a deploy go on without the stack, and what en
   } as const;
   new HostState(state, 'h').close([worker]);
   expect(await said()).toMatch(
-    /\nOn this host 1 worker of a deploy go on .* `downspout supervisor --stop` ends them\.\n$/,
+    /\nOn this host 1 worker of a deploy go on; if they use the stack, they wait for it\. `downspout supervisor --stop` ends them\.\n$/,
   );
   expect(JSON.parse(await said('--json'))).toMatchObject({ left: { supervisor: null, workers: 1 } });
 });

@@ -57,10 +57,10 @@ async function down({ output, settings, dryRun }: VerbContext, folder: string, w
   });
 }
 
-/** What was deployed on this host outlives the stack, and waits for it. */
+/** What was deployed on this host outlives the stack. It may use another database, and then it goes on sending. */
 function leftText({ supervisor, workers }: { readonly supervisor: number | null; readonly workers: number }): string[] {
   if (supervisor === null && workers === 0) return [];
   const who = supervisor === null ? [] : [`the supervisor (process ${supervisor})`];
   const what = [...who, ...(workers === 0 ? [] : [counted(workers, 'worker')])].join(' and ');
-  return [`On this host ${what} of a deploy go on and wait for a stack. \`downspout supervisor --stop\` ends them.`];
+  return [`On this host ${what} of a deploy go on; if they use the stack, they wait for it. \`downspout supervisor --stop\` ends them.`];
 }

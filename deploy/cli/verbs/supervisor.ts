@@ -70,10 +70,14 @@ export function supervisorCommand(): Command {
           statusHost: options.statusHost,
         });
         if (isNew) await recordOfHost(context, { verb: 'supervisor --detach', subject: hostname(), after: { pid } });
+        const inVain = [
+          ...(options.releaseWorkers === true ? ['--release-workers'] : []),
+          ...(options.statusHost === undefined ? [] : ['--status-host']),
+        ].join(' and ');
         output.data({ folder, pid, isNew, logFile }, () =>
           isNew
             ? `The supervisor runs (process ${pid}, log ${logFile}).`
-            : `A supervisor runs already (process ${pid})${options.releaseWorkers === true ? ', and --release-workers changes nothing of it' : ''}.`,
+            : `A supervisor runs already (process ${pid})${inVain === '' ? '' : `, of which ${inVain} changes nothing`}.`,
         );
         return;
       }

@@ -22,7 +22,6 @@ export function scrapeTargets(options: ScrapeTargetsOptions): (urls: readonly st
   const { stateFolder, supervisor, stackFolder } = options;
   const ofStack = join(stackFolder ?? '', 'prometheus', 'targets');
   const hasStack = stackFolder !== null && existsSync(ofStack);
-  if (hasStack) rmSync(join(ofStack, BEFORE), { force: true });
   const files = [
     join(stateFolder, TARGETS_FILE),
     // Several supervisors may run on one stack.
@@ -32,6 +31,7 @@ export function scrapeTargets(options: ScrapeTargetsOptions): (urls: readonly st
   return (urls) => {
     const text = `${JSON.stringify([{ targets: urls.map((url) => new URL(url).host) }])}\n`;
     if (text === written) return;
+    if (hasStack) rmSync(join(ofStack, BEFORE), { force: true });
     for (const file of files) {
       if (urls.length === 0) rmSync(file, { force: true });
       else writeFileSync(file, text);

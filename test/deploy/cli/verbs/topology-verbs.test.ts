@@ -8,8 +8,9 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { HostState } from '../../../../deploy/targets/local/host-state';
 import { runCli } from '../../../support/stack/cli';
 import { runHere } from '../../../support/stack/cli-here';
 
@@ -136,4 +137,17 @@ test('supervisor --dry-run starts none and ends none', async () => {
   const stop = await runHere(['supervisor', '--stop', '--dry-run', '--state', state]);
   expect(stop.stdout).toBe('No supervisor runs here.\n');
   expect(existsSync(state)).toBe(false);
+});
+
+test.each([
+  [['--status-host', '10.0.0.5'], '--status-host'],
+  [['--release-workers', '--status-host', '10.0.0.5'], '--release-workers and --status-host'],
+])('supervisor --detach %j says that it changes nothing of one that runs', async (options, named) => {
+  const state = join(folder, 'workers');
+  new HostState(state, hostname()).write([]);
+  const { code, stdout } = await runHere(['supervisor', '--detach', '--state', state, ...options]);
+  expect([code, stdout]).toEqual([
+    0,
+    `A supervisor runs already (process ${process.pid}), of which ${named} changes nothing.\n`,
+  ]);
 });

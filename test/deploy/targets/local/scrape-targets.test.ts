@@ -47,3 +47,13 @@ test('what could not be written is written the next time', () => {
   tell(['http://127.0.0.1:1']);
   expect(read(file)).toEqual([{ targets: ['127.0.0.1:1'] }]);
 });
+
+test('a file of an earlier version that cannot be removed ends no supervisor that starts', () => {
+  const before = join(stackFolder, 'prometheus', 'targets', 'workers.json');
+  mkdirSync(before, { recursive: true });
+  const tell = scrapeTargets({ stateFolder, supervisor: 'a1', stackFolder });
+  expect(() => tell(['http://127.0.0.1:1'])).toThrow('workers.json');
+  rmSync(before, { recursive: true });
+  tell(['http://127.0.0.1:1']);
+  expect(read(join(stateFolder, 'targets.json'))).toEqual([{ targets: ['127.0.0.1:1'] }]);
+});
