@@ -62,5 +62,7 @@ function leftText({ supervisor, workers }: { readonly supervisor: number | null;
   if (supervisor === null && workers === 0) return [];
   const who = supervisor === null ? [] : [`the supervisor (process ${supervisor})`];
   const what = [...who, ...(workers === 0 ? [] : [counted(workers, 'worker')])].join(' and ');
-  return [`On this host ${what} of a deploy go on; if they use the stack, they wait for it. \`downspout supervisor --stop\` ends them.`];
+  return [
+    `On this host ${what} of a deploy go on; if they use the stack, they wait for it. \`downspout supervisor --stop\` ends them.`,
+  ];
 }

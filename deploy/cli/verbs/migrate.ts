@@ -39,9 +39,7 @@ export function migrateCommand(): Command {
         const statements = await migrationScript(url);
         if (options.users === true) output.note('`downspout grants` prints the users and their rights.');
         output.data({ dryRun: true, statements }, () =>
-          statements.length === 0
-            ? '-- nothing to do'
-            : [HEAD, ...statements.map((sql) => `${sql};`)].join('\n\n'),
+          statements.length === 0 ? '-- nothing to do' : [HEAD, ...statements.map((sql) => `${sql};`)].join('\n\n'),
         );
         return;
       }

@@ -127,9 +127,7 @@ describe('migrate', () => {
     const pool = Pool.open(url, { clock: systemClock, size: 1 });
     try {
       await pool.use(async (sql) => {
-        await sql.run(
-          "SET SESSION autocommit=0, default_storage_engine='MyISAM', lock_wait_timeout=31536000",
-        );
+        await sql.run("SET SESSION autocommit=0, default_storage_engine='MyISAM', lock_wait_timeout=31536000");
         for (const statement of await migrationScript(other())) await sql.run(statement);
         expect(await sql.rows('SELECT @@lock_wait_timeout')).toEqual([[2]]);
       });
