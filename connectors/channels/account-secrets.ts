@@ -28,6 +28,8 @@ const BLOCKED_BELIEVED_MS = 1_000;
 const FAILURE_BELIEVED_MS = 5_000;
 /** An answer that is older is used only while the database is away. */
 const MAX_AGE_MS = 180_000;
+/** When it was read what has turned out to be wrong. */
+const FORGOTTEN = Number.NEGATIVE_INFINITY;
 /** Beyond it the accounts that were read longest ago are forgotten. */
 const MAX_ACCOUNTS = 100_000;
 /** Accounts that one statement asks for. */
@@ -98,7 +100,13 @@ export class AccountSecrets<T> {
     return this.clock.monotonic() - readAt <= maxAgeMs ? { value, generation, blocked } : undefined;
   }
 
-  /** The same, read now unless the last answer is believed. Throws Unavailable when it can neither be read nor is known. */
+  /** What was last read of the account, however long ago and whether it may still be used or not: for what of it does not change. */
+  latest(account: string): T | undefined {
+    const value = this.known.get(account)?.value;
+    return value instanceof Unavailable ? undefined : value;
+  }
+
+  /** What `get` says, read now unless the last answer is believed. Throws Unavailable when it can neither be read nor is known. */
   async ask(account: string): Promise<KnownAccount<T>> {
     let failure: unknown;
     try {
@@ -107,7 +115,7 @@ export class AccountSecrets<T> {
       failure = error;
     }
     const known = this.known.get(account);
-    if (known === undefined) throw failure;
+    if (known === undefined || known.readAt === FORGOTTEN) throw failure;
     const { value, generation, blocked } = known;
     if (!(value instanceof Unavailable)) return { value, generation, blocked };
     if (blocked === undefined) throw value;
@@ -122,7 +130,8 @@ export class AccountSecrets<T> {
 
   /** The next question goes to the database: what was known has turned out to be wrong. */
   forget(account: string): void {
-    this.known.delete(account);
+    const known = this.known.get(account);
+    if (known !== undefined) this.known.set(account, { ...known, readAt: FORGOTTEN });
   }
 
   private isBelieved(account: string): boolean {

@@ -66,6 +66,11 @@ export class ProviderAccounts<Schema extends z.ZodObject> {
     return this.secrets.get(account)?.value?.credentials;
   }
 
+  /** What was last known of the account, also where that may be used no more: the app that it is connected by is the same. */
+  latest(account: string): z.infer<Schema> | undefined {
+    return this.secrets.latest(account)?.credentials;
+  }
+
   /** The account has others by now. */
   forget(account: string): void {
     this.secrets.forget(account);

@@ -195,7 +195,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const { refresh, appOf } = provider;
     if (appOf !== undefined) {
       this.appOf = (account) => {
-        const known = this.accounts.known(account);
+        const known = this.accounts.latest(account);
         return known === undefined ? undefined : appOf(known);
       };
     }

@@ -1,9 +1,10 @@
 import type { ChannelOptions } from '../../../connectors/channels/channel-kind';
 import { channelKinds } from '../../../connectors/channels/channel-kinds';
-import { systemClock } from '../../../topology/core/clock';
+import { type Clock, systemClock } from '../../../topology/core/clock';
 import type { ChannelName } from '../../../topology/payloads/payloads';
 import { topologySchema } from '../../../topology/settings/topology-schema';
 import { StoredAccounts } from '../../support/channels/stored-accounts';
+import { ManualClock } from '../../support/manual-clock';
 import { soundAccounts } from './sound-accounts';
 
 /** Fields that name an app. */
@@ -12,10 +13,10 @@ const SERVER = 'https://a.example';
 type Naming = keyof typeof named;
 const all = Object.keys(named) as Naming[];
 
-function build(name: ChannelName, secretsOf: ChannelOptions['secretsOf']) {
+function build(name: ChannelName, secretsOf: ChannelOptions['secretsOf'], clock: Clock = systemClock) {
   const settings = topologySchema.parse({ components: { [name]: {} } });
   const network = { allowPrivateAddresses: true };
-  return channelKinds[name].build(settings.bolts[name] as never, { clock: systemClock, network, secretsOf });
+  return channelKinds[name].build(settings.bolts[name] as never, { clock, network, secretsOf });
 }
 
 const fieldsOf = (name: ChannelName) => Object.keys(channelKinds[name].credentials.shape);
@@ -32,6 +33,22 @@ test.each(all)('an account of %s counts with the app that its credentials name, 
   expect(apps()).toEqual([undefined, undefined, undefined, undefined]);
   await channel.warm(['one', 'other', 'unnamed', 'nobody']);
   expect(apps()).toEqual([id, '9876543210', undefined, undefined]);
+  await channel.close();
+});
+
+test('its app is the same however long ago its credentials were read, and where they may be used no more', async () => {
+  const [accounts, clock] = [new StoredAccounts(), new ManualClock()];
+  accounts.set('one', { ...soundAccounts.x.credentials(SERVER), clientId: 'client-1' });
+  const channel = build('x', accounts.of, clock);
+  await channel.warm(['one']);
+  await clock.advance(3_600_000);
+  expect(channel.appOf?.('one')).toBe('client-1');
+  accounts.block('one', 'refused');
+  await channel.warm(['one']);
+  await clock.advance(60_000);
+  expect(channel.appOf?.('one')).toBe('client-1');
+  channel.refresh?.replaced?.('one');
+  expect(channel.appOf?.('one')).toBe('client-1');
   await channel.close();
 });
 
