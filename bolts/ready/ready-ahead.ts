@@ -19,7 +19,7 @@ interface ReadyAheadOptions {
   readonly readyRows: ReadyRows;
   readonly lease: Lease;
   readonly pauses: Pick<Pauses, 'paused' | 'known'>;
-  readonly gates: Pick<LimitGates, 'isClosed' | 'hold'>;
+  readonly gates: Pick<LimitGates, 'isClosed' | 'isHeld' | 'hold'>;
   /** How long before its wake a message is made ready. */
   readonly readyAheadMs: number;
   /** Requests that the bolt may have in flight. */
@@ -230,7 +230,9 @@ export class ReadyAhead {
 
   private isClosed(account: string): boolean {
     const { pauses, gates, channel } = this.options;
-    return !pauses.known() || pauses.paused(channel.name, account) || gates.isClosed(account);
+    // Nothing here asks the database what may begin, where claims hear what a provider has said of a named app.
+    const isClosed = gates.isClosed(account) || gates.isHeld(account);
+    return !pauses.known() || pauses.paused(channel.name, account) || isClosed;
   }
 }
 

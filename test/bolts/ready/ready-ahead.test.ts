@@ -1,6 +1,7 @@
 import type { AttemptContext, MadeReady, ReadyContext } from '../../../bolts/channel';
 import type { KeptIds } from '../../../bolts/kept-ids';
 import { Unavailable } from '../../../topology/core/errors';
+import type { Limits } from '../../../topology/core/limits';
 import type { MemoryRow } from '../../support/mysql/memory-table';
 import { World } from '../world';
 
@@ -28,13 +29,19 @@ describe('what is made ready before its instant', () => {
   });
   afterEach(() => Promise.all(worlds.map((one) => one.close())));
 
-  async function start(beside?: World, session = 'a'.repeat(32)): Promise<World> {
+  async function start(beside?: World, session = 'a'.repeat(32), limits?: Limits): Promise<World> {
     const readying = {
       isFor: ({ body }: { readonly body?: unknown }) => body !== 'plain',
       make: (_: unknown, context: ReadyContext) => make(context),
     };
     const opened = await new World(
-      { class: 'lookup', session, readying, settings: { concurrency: 32 } },
+      {
+        class: 'lookup',
+        session,
+        readying,
+        settings: { concurrency: 32 },
+        ...(limits === undefined ? {} : { limits }),
+      },
       beside,
     ).open();
     worlds.push(opened);
@@ -201,6 +208,24 @@ describe('what is made ready before its instant', () => {
     world.row(50_000, { account: 'held' });
     await world.advance(10_000);
     expect(made).toHaveLength(1);
+  });
+
+  it('stops for all accounts of an app of which its provider says so, also where limits are known', async () => {
+    const limits = { perAccount: { rates: [{ count: 250, windowMs: 86_400_000 }], gapMs: 0 } };
+    const limited = await start(undefined, SECOND_SESSION, limits);
+    limited.channel.appOf = (account) => (account === 'other' ? 'client-2' : 'client-1');
+    limited.row(50_000, { account: 'refused' });
+    make = async (context) => {
+      await makeContainer(context);
+      return { kind: 'retry', reason: 'too many', afterMs: 30_000, hold: { of: 'app', ms: 30_000 } };
+    };
+    await limited.advance(6_000);
+    expect(made).toHaveLength(1);
+    make = makeContainer;
+    limited.row(40_000, { account: 'same' });
+    const other = limited.row(40_000, { account: 'other' });
+    await limited.advance(10_000);
+    expect(ids().slice(1)).toEqual([other.id]);
   });
 
   it('Preparing calls need the lease, and a plan that waits as it was read', async () => {
