@@ -7,7 +7,7 @@ const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const given = { ...process.env };
 
 /** What a day's run of the tests asks for. @param whole as `npm run test:trials` does */
-function on(day: number, whole = false): typeof trials {
+function on(day: number | string, whole = false): typeof trials {
   process.env = { ...given, TRIALS_DAY: String(day), TRIALS: whole ? 'whole' : '' };
   jest.resetModules();
   return require('./support/trials') as typeof trials;
@@ -37,6 +37,10 @@ test('each seed is run once within so many days', () => {
     seeds.push(...Array.from({ length: count }, (_, n) => first + n));
   }
   expect(seeds.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, n) => n + 1));
+});
+
+test('a day that is none runs nothing, so it is refused', () => {
+  for (const day of ['', 'today', '-1', '1.5']) expect(() => on(day)).toThrow('TRIALS_DAY');
 });
 
 test('test:trials runs all of them, whatever the day', () => {

@@ -3,7 +3,11 @@ import { systemClock } from '../../topology/core/clock';
 const DAY_MS = 86_400_000;
 /** `npm run test:trials`. */
 const isWhole = process.env['TRIALS'] === 'whole';
-const day = Number(process.env['TRIALS_DAY'] ?? Math.floor(systemClock.now() / DAY_MS));
+const given = process.env['TRIALS_DAY'];
+// With any other text nothing would be run, and nothing would fail.
+if (given !== undefined && !/^\d{1,6}$/.test(given))
+  throw new Error(`TRIALS_DAY: expected a number of days, got ${given}`);
+const day = Number(given ?? Math.floor(systemClock.now() / DAY_MS));
 
 /**
  * What takes too long to be run each time: `npm run test:trials` runs all of it, and everything else a share that is another one each
