@@ -55,8 +55,8 @@ export interface HeldRow extends ClaimRow, Lateable, SlotRow<HeldRow> {
   /** Of memory, roughly. */
   readonly memoryBytes: number;
   delivery: Delivery<Due>;
-  /** When its request was allowed, until it is made or given back; undefined where no limit was asked. */
-  allowedAt: number | undefined;
+  /** When its request was allowed, and for which app, until it is made or given back; undefined where no limit was asked. */
+  allowed: { readonly at: number; readonly app?: string } | undefined;
   /** Its partition belongs to another task now. */
   revoked: boolean;
   /** Since when it could have proceeded in its state: its wake, or when it came into the state. */
@@ -136,7 +136,7 @@ export function heldRow(
     lane,
     at: row.wakeAt,
     delivery,
-    allowedAt: undefined,
+    allowed: undefined,
     revoked: false,
     since: Math.max(row.wakeAt, since),
     queue: undefined,

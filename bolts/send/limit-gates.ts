@@ -154,7 +154,7 @@ export class LimitGates {
         taken.push(row);
         if (row.defect !== undefined) continue;
         left.set(account, count - 1);
-        row.allowedAt = allowedAt;
+        row.allowed = allowedAt === undefined ? undefined : { at: allowedAt, ...named(apps.get(account)) };
       }
     }
     return { taken, refused };
@@ -162,10 +162,11 @@ export class LimitGates {
 
   /** No request came of the row since it was allowed. */
   unused(row: HeldRow): void {
-    const { allowedAt: at } = row;
-    if (at === undefined) return;
-    row.allowedAt = undefined;
-    this.unmade.push({ account: nameOf(row.account), count: 1, at, ...named(this.appOf(row.account)) });
+    const { allowed } = row;
+    if (allowed === undefined) return;
+    row.allowed = undefined;
+    // Its app may be another one by now, or not be known: taken off that, it would let more begin there than may.
+    this.unmade.push({ account: nameOf(row.account), count: 1, ...allowed });
     if (!this.isGivingBack) void this.giveBack();
   }
 
@@ -233,6 +234,8 @@ export class LimitGates {
       const unmade = this.unmade.splice(0, MAX_GIVEN_BACK);
       try {
         await sendLimits.giveBack(limits, unmade);
+        // Nobody knows here which accounts wait for a named app: the database says it of those that are closed still.
+        if (unmade.some(({ app }) => app !== undefined)) this.opensAt.clear();
         for (const account of [APP, ...unmade.map((one) => one.account)]) this.opensAt.delete(account);
       } catch (error) {
         // It stays counted: the answer alone may be lost.

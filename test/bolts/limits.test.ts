@@ -300,6 +300,45 @@ test('an app that is used up, or held by its provider, holds no account of anoth
   expect(world.database.limits.limited.map(({ account }) => account).toSorted()).toEqual(['a', 'b']);
 });
 
+test('what was allowed for one app is given back to that one, though the account has another, or none that is known, by then', async () => {
+  const world = await open({ perApp: quota(5, MINUTE_MS) });
+  // Credentials that may not be used are known for a second at a time.
+  let isKnown = true;
+  world.channel.appOf = (account) => (account === 'blocked' && !isKnown ? undefined : 'client-1');
+  world.emit(...world.rows(5, 100, { account: 'a' }));
+  await world.advance(400);
+  isKnown = false;
+  const blocked = world.rows(3, 100, { account: 'blocked' });
+  for (const { id } of blocked) world.channel.script(id, { outcome: 'not_started' });
+  world.database.before = (operation) => {
+    if (operation === 'claim') isKnown = true;
+  };
+  world.emit(...blocked);
+  await world.advance(400);
+  const more = world.rows(3, 100, { account: 'b' });
+  world.emit(...more);
+  await world.advance(2_000);
+  expect(world.channel.journal.filter(({ account }) => account === 'b')).toEqual([]);
+});
+
+test('an account goes on once what another one of its app did not use is given back', async () => {
+  const world = await open({ perApp: quota(3, 50 * MINUTE_MS) });
+  world.channel.appOf = () => 'client-1';
+  const unmade = world.rows(3, 100, { account: 'careless' });
+  for (const { id } of unmade) world.channel.script(id, { connecting: 5_000, outcome: 'not_started' });
+  world.emit(...unmade);
+  await world.advance(500);
+  const other = world.row(100, { account: 'other' });
+  world.emit(other);
+  await world.advance(1_000);
+  expect(world.database.limits.limited.map(({ account }) => account)).toContain('other');
+  await world.advance(8_000);
+  expect(world.database.limits.limited).toEqual([]);
+  world.emit(other);
+  await world.advance(1_000);
+  expect(world.state(other)).toBe('delivered');
+});
+
 test('without limits too a refusal holds the app that credentials name, and its accounts are gated as they wait', async () => {
   const world = await open(undefined);
   world.channel.appOf = (account) => (account === 'other' ? 'client-2' : 'client-1');

@@ -274,6 +274,23 @@ export function usedWithout(
   return all;
 }
 
+/** Nothing more might begin of an app that credentials name, and something may once requests that were not made count no more. */
+export function hasOpened(
+  states: ReadonlyMap<string, LimitState>,
+  limits: Limits,
+  unmade: readonly Unmade[],
+  now: number,
+): boolean {
+  const { perApp } = limits;
+  if (perApp === undefined) return false;
+  const isFull = (used: Used) => freeOf({ ...perApp, gapMs: 0 }, { used, heldUntil: 0 }, now) === 0;
+  const after = usedWithout(states, limits, unmade);
+  return appsOf(unmade).some((app) => {
+    const [before, left] = [states.get(app)?.used, after.get(app)];
+    return isNamedApp(app) && before !== undefined && left !== undefined && isFull(before) && !isFull(left);
+  });
+}
+
 /** What is counted of each account: for its own limits, and for its part of the app's. Undefined where nothing is. */
 export function countedOf({ perAccount, perApp }: Limits): Quota | undefined {
   const own = perAccount?.rates ?? [];

@@ -5,9 +5,11 @@ import {
   allow,
   appsOf,
   countedOf,
+  hasOpened,
   isNamedApp,
   type LimitState,
   type Limits,
+  NAMED_APP,
   UNUSED,
   type Unmade,
   type Used,
@@ -38,6 +40,7 @@ interface Found {
 const KEPT_MS = 8 * 86_400_000;
 const PURGE_EVERY_MS = 600_000;
 const MAX_ROWS_PER_PURGE = 1_000;
+const MAX_ROWS_OPENED = 1_000;
 /** Until it is asked again for an account that another worker is counting. */
 const BUSY_MS = 250;
 /** Until it is tried again to count, after the table was missing or might not be written. */
@@ -94,7 +97,7 @@ export class MySqlSendLimits implements SendLimits {
   }
 
   async giveBack(limits: Limits, unmade: readonly Unmade[]): Promise<void> {
-    await this.pool.transaction(async (sql) => {
+    const opened = await this.pool.transaction(async (sql) => {
       const channel = text(this.channel);
       const names = new Set([...appsOf(unmade), ...unmade.map(({ account }) => account)]);
       const found = await sql.rows<StateColumns>(
@@ -103,15 +106,31 @@ export class MySqlSendLimits implements SendLimits {
       );
       const states = new Map(found.map((row) => [row[0], stateOf(row)]));
       const changed = [...usedWithout(states, limits, unmade)];
-      if (changed.length === 0) return;
+      if (changed.length === 0) return false;
       const rows = changed.map(
         ([account, used]) => `(${channel}, ${text(account)}, ${text(JSON.stringify(used))}, ${NOW_MS})`,
       );
       await sql.run(
         `INSERT INTO account_limits (channel, account, used, changed_at) VALUES ${rows.join(',')} AS n ` +
-          'ON DUPLICATE KEY UPDATE used=n.used, gate_until=account_limits.held_until',
+          `ON DUPLICATE KEY UPDATE used=n.used, gate_until=IF(${isApp('account_limits.account')}, 0, account_limits.held_until)`,
       );
+      return hasOpened(states, limits, unmade, found[0]?.[3] ?? 0);
     });
+    if (opened) await this.open();
+  }
+
+  /**
+   * A named app can be used again that could not be: its accounts were gated in its place, and nobody knows whose an account is. So no account
+   * is gated any more for what was sent, and those that are at a limit of their own are gated again as soon as they want something.
+   */
+  private async open(): Promise<void> {
+    const those = `channel=${text(this.channel)} AND NOT ${isApp('account')} AND account <> ${text(APP)} AND gate_until > held_until`;
+    // In their order, as all who lock several of them do.
+    const statement = `UPDATE account_limits SET gate_until=held_until WHERE ${those} ORDER BY account LIMIT ${MAX_ROWS_OPENED}`;
+    for (;;) {
+      const { affectedRows } = await this.pool.run(statement);
+      if (affectedRows < MAX_ROWS_OPENED) return;
+    }
   }
 
   private isUncountable(error: unknown): boolean {
@@ -136,9 +155,12 @@ export class MySqlSendLimits implements SendLimits {
     const { rows, busy, now } = countsAccounts
       ? await this.lockFree(sql, [...app, ...accounts])
       : nothingBusy(await this.states(sql, [...app, ...accounts], ''));
+    // Nothing is counted there, but its provider may have said something of it.
+    const named = app.length > 0 ? [] : appsOf(wants).filter(isNamedApp);
+    const said = named.length > 0 ? await this.states(sql, named, '') : [];
     const states = new Map([
       [APP, { ...UNUSED, heldUntil: rows[0]?.[4] ?? 0 }],
-      ...rows.map((row) => [row[0], stateOf(row)] as const),
+      ...[...said, ...rows].map((row) => [row[0], stateOf(row)] as const),
     ]);
     const free = wants.filter(({ account }) => !busy.has(account));
     const { allowed, used, opensAt, gates } = allow(states, limits, free, now);
@@ -199,6 +221,11 @@ export class MySqlSendLimits implements SendLimits {
         `FROM account_limits FORCE INDEX (PRIMARY) WHERE channel=${channel} AND account IN ${list(names, text)}${locking}`,
     );
   }
+}
+
+/** The row is one of an app that credentials name. */
+function isApp(column: string): string {
+  return `(LEFT(${column}, 1)=${text(NAMED_APP)})`;
 }
 
 function nothingBusy(rows: StateColumns[]): Found {

@@ -103,6 +103,36 @@ export function limitsBattery(open: () => Promise<PortsWorld>): void {
     expect(await gateOf(name, d)).toMatchObject({ gateUntil: held.opensAt.get(d) });
   });
 
+  test('what a provider has said of an app that credentials name holds its accounts where only accounts have limits', async () => {
+    const [name, a, b] = [channel(), own('a'), own('b')];
+    const [one, other] = [appNamed('client-1'), appNamed('client-2')];
+    await scene.world.sendLimits(name).hold(one, 60_000);
+    const wants = [
+      { account: a, count: 1, app: one },
+      { account: b, count: 1, app: other },
+    ];
+    const held = await taken(name, { perAccount: quota(5) }, ...wants);
+    expect(held.allowed).toEqual([0, 1]);
+    expect(await gateOf(name, a)).toMatchObject({ gateUntil: held.opensAt.get(a) });
+    expect(await gateOf(name, b)).toBeUndefined();
+  });
+
+  test('no account waits for an app that credentials name once what was given back leaves it something', async () => {
+    const [name, a, b, c] = [channel(), own('a'), own('b'), own('c')];
+    const [one, other] = [appNamed('client-1'), appNamed('client-2')];
+    const limits = { perApp: quota(5, SHORT_MS) };
+    const { at } = await scene.world.sendLimits(name).take(limits, [{ account: a, count: 5, app: one }]);
+    expect((await taken(name, limits, { account: b, count: 1, app: one })).allowed).toEqual([0]);
+    await scene.world.sendLimits(name).hold(c, 60_000);
+    const back = { account: a, count: 1, at: at as number };
+    await scene.world.sendLimits(name).giveBack(limits, [{ ...back, app: other }]);
+    expect(await gateOf(name, b)).toBeDefined();
+    await scene.world.sendLimits(name).hold(one, 1_000);
+    await scene.world.sendLimits(name).giveBack(limits, [{ ...back, app: one }]);
+    expect([await gateOf(name, b), await gateOf(name, one)]).toEqual([undefined, undefined]);
+    expect(await gateOf(name, c)).toBeDefined();
+  });
+
   test('what is given back may be taken again, and whoever waited for it is not gated', async () => {
     const [name, a, b] = [channel(), own('a'), own('b')];
     const limits = { perAccount: quota(2, SHORT_MS), perApp: quota(3, SHORT_MS) };

@@ -1,8 +1,10 @@
 import type { SendLimits } from '../../../bolts/send-limits';
 import {
+  APP,
   allow,
   appsOf,
   countedOf,
+  hasOpened,
   isNamedApp,
   type LimitState,
   UNUSED,
@@ -40,9 +42,15 @@ export class MemoryLimits {
       giveBack: (limits, unmade) =>
         run(() => {
           const rows = this.rowsOf(channel);
+          const opened = hasOpened(rows, limits, unmade, this.now());
           for (const [account, used] of usedWithout(rows, limits, unmade)) {
             const row = rows.get(account) ?? { ...UNUSED, gateUntil: 0 };
-            rows.set(account, { ...row, used, gateUntil: row.heldUntil });
+            rows.set(account, { ...row, used, gateUntil: isNamedApp(account) ? 0 : row.heldUntil });
+          }
+          if (!opened) return;
+          for (const [account, row] of rows) {
+            if (account !== APP && !isNamedApp(account))
+              rows.set(account, { ...row, gateUntil: Math.min(row.gateUntil, row.heldUntil) });
           }
         }),
       hold: (account, ms) =>
