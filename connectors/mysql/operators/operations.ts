@@ -48,6 +48,8 @@ export interface PurgeOptions {
   readonly dryRun?: boolean;
 }
 
+/** An account is held for so much longer at most than the app in whose place it is. */
+const HELD_LATER_MS = 30_000;
 /** A purge reads this many rows in one step. */
 const ROWS_PER_PURGE_STEP = 1_000;
 /** The search of one page: with the last step under way it still ends within half a second. */
@@ -191,17 +193,21 @@ export class Operations {
           ? `(account=${text(APP)} OR account LIKE ${text(`${NAMED_APP}%`)})`
           : `account=${text(account)}`;
       const these = `${its} AND ${whose} AND held_until > ${NOW_MS}`;
-      const [row] = await limitsIfThere<[heldUntil: number | null]>(
+      const [row] = await limitsIfThere<[heldUntil: number | null, ofNamedApps: number | null]>(
         sql,
-        `SELECT MAX(held_until) FROM account_limits WHERE ${these}`,
+        `SELECT MAX(held_until), MAX(IF(account=${text(APP)}, NULL, held_until)) FROM account_limits WHERE ${these}`,
       );
-      const heldUntil = row?.[0] ?? null;
+      const [heldUntil, ofNamedApps] = row ?? [null, null];
       if (heldUntil === null) return null;
       // A gate that is due to what was sent is written again as soon as something is to be sent.
       await sql.run(`UPDATE account_limits SET held_until=0, gate_until=0 WHERE ${these}`);
-      // Of an app that credentials name its accounts were gated.
-      if (account === null)
-        await sql.run(`UPDATE account_limits SET gate_until=held_until WHERE ${its} AND gate_until > held_until`);
+      if (account === null && ofNamedApps !== null) {
+        // Its accounts are gated, and held too, in its place. What one is held for itself that ends no later is not told from that.
+        const own = `IF(held_until > ${integer(ofNamedApps + HELD_LATER_MS)}, held_until, 0)`;
+        await sql.run(
+          `UPDATE account_limits SET gate_until=${own}, held_until=${own} WHERE ${its} AND account <> ${text(APP)} AND gate_until > ${NOW_MS}`,
+        );
+      }
       return heldUntil;
     });
   }

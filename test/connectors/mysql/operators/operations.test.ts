@@ -9,6 +9,7 @@ import { listWorkers } from '../../../../connectors/mysql/operators/worker-statu
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { MySqlWorkerRegistry } from '../../../../connectors/mysql/workers/worker-registry';
 import { systemClock } from '../../../../topology/core/clock';
+import { appNamed } from '../../../../topology/core/limits';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
 
@@ -451,6 +452,19 @@ test('what a provider has said of an account, or of a channel, is ended by a per
   expect(await gates()).toEqual(['', 'busy']);
   expect(await operations.endHold(all)).toBe(4_000_000_000_000);
   expect(await gates()).toEqual(['busy']);
+  await admin.run("DELETE FROM account_limits WHERE channel='x'");
+});
+
+test('what a provider has said of an app that credentials name is ended for its accounts too, which are held in its place', async () => {
+  const [app, until] = [appNamed('client-1'), 3_900_000_000_000];
+  await admin.run(
+    'INSERT INTO account_limits (channel, account, held_until, gate_until, changed_at) VALUES ' +
+      `('x', '${app}', ${until}, 0, 1), ('x', 'held', ${until + 900}, ${until + 900}, 1), ` +
+      `('x', 'gated', 0, ${until}, 1), ('x', 'own', ${until + 90_000}, ${until + 99_000}, 1), ('x', '', 0, 0, 1)`,
+  );
+  expect(await operations.endHold({ channel: 'x', account: null })).toBe(until);
+  const left = await admin.rows('SELECT account, held_until, gate_until FROM account_limits WHERE gate_until > 0');
+  expect(left).toEqual([['own', until + 90_000, until + 90_000]]);
   await admin.run("DELETE FROM account_limits WHERE channel='x'");
 });
 
