@@ -19,7 +19,7 @@ export interface LimitGatesOptions {
   /** Undefined where none is known: then nothing is asked of the database before a claim. */
   readonly limits: Limits | undefined;
   readonly sendLimits: SendLimits | undefined;
-  readonly channel: Pick<Channel, 'appOf'>;
+  readonly channel: Pick<Channel, 'appOf' | 'warm'>;
   readonly databaseClock: DatabaseClock;
   readonly onError: (what: string, error: unknown) => void;
 }
@@ -113,7 +113,7 @@ export class LimitGates {
    * Nothing is asked of the database where no limit is known, nor for rows of which no request is made.
    */
   async take(batch: readonly HeldRow[]): Promise<{ readonly taken: readonly HeldRow[]; readonly refused: HeldRow[] }> {
-    const { limits, sendLimits, onError, databaseClock } = this.options;
+    const { limits, sendLimits, channel, onError, databaseClock } = this.options;
     if (limits === undefined || sendLimits === undefined) return { taken: batch, refused: [] };
     const left = new Map<string, number>();
     for (const { account: its, defect } of batch) {
@@ -122,6 +122,8 @@ export class LimitGates {
     }
     if (left.size === 0) return { taken: batch, refused: [] };
     let allowedAt: number | undefined;
+    // Of an account whose credentials are not known yet, nobody could say for which app its first messages count.
+    if (channel.appOf !== undefined) await channel.warm(batch.map(({ account }) => account)).catch(() => undefined);
     const apps = new Map(batch.map(({ account }) => [nameOf(account), this.appOf(account)]));
     const wants = this.inTurn([...left].map(([account, count]) => ({ account, count, ...named(apps.get(account)) })));
     try {

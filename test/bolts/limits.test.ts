@@ -321,6 +321,22 @@ test('what was allowed for one app is given back to that one, though the account
   expect(world.channel.journal.filter(({ account }) => account === 'b')).toEqual([]);
 });
 
+test('what is due at once after a start counts for its app, though the credentials that name it are still being read', async () => {
+  const world = await open({ perApp: quota(5, MINUTE_MS) });
+  const known = new Set<string>();
+  world.channel.appOf = (account) => (known.has(account) ? 'client-1' : undefined);
+  world.channel.warm = async (accounts) => {
+    await world.clock.sleep(300);
+    for (const account of accounts) known.add(account);
+  };
+  for (const account of ['a', 'b', 'c']) {
+    world.emit(...world.rows(4, -10_000, { account }));
+    await world.advance(1_000);
+  }
+  expect(begun(world)).toHaveLength(5);
+  expect(world.database.limits.accounts('webhook')).not.toContain('');
+});
+
 test('an account goes on once what another one of its app did not use is given back', async () => {
   const world = await open({ perApp: quota(3, 50 * MINUTE_MS) });
   world.channel.appOf = () => 'client-1';

@@ -34,7 +34,7 @@ function world() {
     gates: new LimitGates({
       limits: undefined,
       sendLimits: undefined,
-      channel: {},
+      channel: { warm: async () => undefined },
       databaseClock: { earliest: () => 0, latest: () => 0 },
       onError,
     }),
