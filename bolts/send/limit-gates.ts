@@ -266,10 +266,10 @@ export class LimitGates {
     return Math.max(own ?? 0, ofApp ?? 0);
   }
 
-  /** What stands for the account's app. */
+  /** What stands for the account's app. Where credentials may name one, that of those that name none is one of several: the channel goes on. */
   private appOf(account: string): string {
-    const id = this.options.channel.appOf?.(account);
-    return id === undefined ? APP : appNamed(id);
+    const { channel } = this.options;
+    return channel.appOf === undefined ? APP : appNamed(channel.appOf(account) ?? '');
   }
 
   /** Whose last turn is longest ago comes first. */

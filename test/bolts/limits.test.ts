@@ -355,6 +355,26 @@ test('an account goes on once what another one of its app did not use is given b
   expect(world.state(other)).toBe('delivered');
 });
 
+test('what the accounts have used whose credentials name no app, or its provider has said of it, stops no account of a named one', async () => {
+  const world = await open({ perApp: quota(5, MINUTE_MS) });
+  world.channel.appOf = (account) => (account === 'named' ? 'client-1' : undefined);
+  world.emit(...world.rows(9, 100, { account: 'unnamed' }));
+  await world.advance(500);
+  // A gate of the channel would keep spouts from emitting anything of it.
+  expect(world.database.limits.limited.map(({ account }) => account)).toEqual(['unnamed']);
+  await world.advance(70_000);
+  const refused = world.row(100, { account: 'unnamed' });
+  const hold = { of: 'app', ms: 60_000 } as const;
+  world.channel.script(refused.id, { outcome: { kind: 'retry', reason: 'too many', afterMs: 60_000, hold } });
+  world.emit(refused);
+  await world.advance(500);
+  const named = world.row(100, { account: 'named' });
+  world.emit(named);
+  await world.advance(500);
+  expect(world.state(named)).toBe('delivered');
+  expect(world.database.limits.limited.map(({ account }) => account)).toEqual(['unnamed']);
+});
+
 test('without limits too a refusal holds the app that credentials name, and its accounts are gated as they wait', async () => {
   const world = await open(undefined);
   world.channel.appOf = (account) => (account === 'other' ? 'client-2' : 'client-1');

@@ -45,14 +45,14 @@ function unlessEmpty(quota: Quota | undefined): Quota | undefined {
   return quota === undefined || (quota.rates.length === 0 && quota.gapMs === 0) ? undefined : quota;
 }
 
-/** In place of an account's name: the app of all accounts whose credentials name none. No account has it. */
+/** In place of an account's name: the app of all accounts of a channel whose credentials can name none. No account has it. */
 export const APP = '';
 /** Begins, in place of an account's name, that of an app which credentials name. No account's begins so. */
 export const NAMED_APP = '\u0001';
 /** Of a name, in characters. */
 const MAX_NAME = 64;
 
-/** What stands in place of an account's name for an app. @param id by which its provider knows it */
+/** What stands in place of an account's name for an app. @param id by which its provider knows it; empty for that of credentials that name none */
 export function appNamed(id: string): string {
   return `${NAMED_APP}${id}`.slice(0, MAX_NAME);
 }

@@ -381,7 +381,7 @@ export const accountLimits = mysqlTable(
   'account_limits',
   {
     channel: key({ length: 32 }).notNull(),
-    /** Empty: the app of all accounts whose credentials name none; behind U+0001: an app that they name. */
+    /** Empty: the app of all accounts of a channel whose credentials can name none; behind U+0001: an app that they name, or nothing. */
     account: key({ length: 64 }).notNull(),
     used: json().$type<Used>(),
     /** Until then the provider takes nothing, as it said itself. */
