@@ -16,7 +16,7 @@ const runs = [
 /** Tests that ask test/support/trials for their share. */
 function trials(word) {
   const folder = dirname(fileURLToPath(import.meta.url));
-  const files = readdirSync(folder, { recursive: true })
+  const files = readdirSync(folder, { encoding: 'utf8', recursive: true })
     .filter((path) => path.endsWith('.test.ts') && `test/${path}`.includes(word))
     .map((path) => join(folder, path))
     .filter((file) => /^import .*\/support\/trials';$/m.test(readFileSync(file, 'utf8')));

@@ -1,5 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { writeFileSync } from 'node:fs';
+import { systemClock } from '../../topology/core/clock';
 
 /**
  * Loaded into a verb before its program, `NODE_OPTIONS=--require`: when the verb ends, the file of BENCH_ASKED has the
@@ -8,10 +9,10 @@ import { writeFileSync } from 'node:fs';
 function listen(file: string): void {
   let firstAt: number | undefined;
   subscribe('net.client.socket', () => {
-    firstAt ??= performance.now();
+    firstAt ??= systemClock.monotonic();
   });
   process.on('exit', () => {
-    if (firstAt !== undefined) writeFileSync(file, String(performance.now() - firstAt));
+    if (firstAt !== undefined) writeFileSync(file, String(systemClock.monotonic() - firstAt));
   });
 }
 

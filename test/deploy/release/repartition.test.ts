@@ -305,22 +305,29 @@ test('what waits where no worker runs is not waited for, once nobody has come fo
   expect(clock.monotonic()).toBeGreaterThanOrEqual(10_000);
 });
 
-test('the pause for the stream of changes is as long for all channels as for one: spouts are waited for once', async () => {
-  const pauseOf = async (components: object) => {
-    const all = parseSpecification({ components }, 'test');
-    const repartition = new Repartition({ ...common(), settings: all, kafka, lock, report: () => undefined });
-    const nothingElse = async () => undefined;
-    let tookMs = Number.NaN;
-    const changes = { component: 'due', stream: 'schedule-changes', from: 4, to: 8 };
-    const growing = repartition.growChanges(changes, nothingElse, nothingElse).then((took) => {
+/** For how long all sends pause when the stream of changes grows, milliseconds. */
+async function changesPause(components: object): Promise<number> {
+  const all = parseSpecification({ components }, 'test');
+  const repartition = new Repartition({ ...common(), settings: all, kafka, lock, report: () => undefined });
+  let tookMs = Number.NaN;
+  const changes = { component: 'due', stream: 'schedule-changes', from: 4, to: 8 };
+  const growing = repartition
+    .growChanges(
+      changes,
+      async () => undefined,
+      async () => undefined,
+    )
+    .then((took) => {
       tookMs = took;
     });
-    expect(await over(growing)).toBe('done');
-    return tookMs;
-  };
-  const ofOne = await pauseOf({ due: {}, webhook: {} });
+  expect(await over(growing)).toBe('done');
+  return tookMs;
+}
+
+test('the pause for the stream of changes is as long for all channels as for one: spouts are waited for once', async () => {
+  const ofOne = await changesPause({ due: {}, webhook: {} });
   expect(ofOne).toBeGreaterThan(0);
-  expect(await pauseOf({ due: {}, webhook: {}, mastodon: {}, bluesky: {}, telegram: {}, slack: {} })).toBe(ofOne);
+  expect(await changesPause({ due: {}, webhook: {}, mastodon: {}, bluesky: {}, telegram: {}, slack: {} })).toBe(ofOne);
 });
 
 test('what is said not to have changed is the stream that was to grow, because others of the deploy may have grown before it', async () => {

@@ -250,14 +250,14 @@ describe('many messages', () => {
     const worker = required(world.environment, 'WORKER_DATABASE_URL');
     const bulkWhile = async (state: 'uncertain' | 'failed', work: (bulk: Bulk) => Promise<BulkCounts>) => {
       await admin.run(
-        `UPDATE scheduled_messages SET state='${state}', in_doubt=(state='uncertain') WHERE account='shop' ORDER BY id DESC LIMIT 250`,
+        `UPDATE scheduled_messages SET state='${state}', in_doubt=(state='uncertain') WHERE account='shop' ORDER BY id DESC LIMIT 1000`,
       );
       const oldest = `SELECT MIN(id) FROM scheduled_messages WHERE account='shop' AND state='${state}'`;
       const [[id] = [0]] = await admin.rows<[number]>(oldest);
-      // While the run rests after its first transaction, somebody sends the oldest again, and the same comes of it.
+      // The second look finds the oldest. While the run rests after that look's first transaction, somebody sends it again, and the same comes of it.
       let rests = 0;
       const sleep = async () => {
-        if (rests++ === 0) await admin.run(`UPDATE scheduled_messages SET version=version+1 WHERE id=${id}`);
+        if (rests++ === 1) await admin.run(`UPDATE scheduled_messages SET version=version+1 WHERE id=${id}`);
       };
       const pool = Pool.open(worker, { clock: { ...systemClock, sleep }, size: 2 });
       const counts = await work(new Bulk(pool, ann));
@@ -266,10 +266,10 @@ describe('many messages', () => {
       return { ...counts, isLeft: left.length === 1 };
     };
     const decided = await bulkWhile('uncertain', (bulk) => bulk.resolve({ account: 'shop' }, { as: 'delivered' }));
-    expect(decided).toEqual({ done: 249, skipped: 1, isLeft: true });
+    expect(decided).toEqual({ done: 999, skipped: 1, isLeft: true });
     await admin.run("UPDATE scheduled_messages SET state='delivered' WHERE state IN ('uncertain', 'failed')");
     const redriven = await bulkWhile('failed', (bulk) => bulk.redrive({ account: 'shop' }));
-    expect(redriven).toEqual({ done: 249, skipped: 1, isLeft: true });
+    expect(redriven).toEqual({ done: 999, skipped: 1, isLeft: true });
   });
 
   test('purge: no faster than CDC can bear', async () => {
@@ -456,10 +456,10 @@ test('what a provider has said of an account, or of a channel, is ended by a per
 });
 
 test('what a provider has said of an app that credentials name is ended for its accounts too, which are held in its place', async () => {
-  const [app, until] = [appNamed('client-1'), 3_900_000_000_000];
+  const [named, until] = [appNamed('client-1'), 3_900_000_000_000];
   await admin.run(
     'INSERT INTO account_limits (channel, account, held_until, gate_until, changed_at) VALUES ' +
-      `('x', '${app}', ${until}, 0, 1), ('x', 'held', ${until + 900}, ${until + 900}, 1), ` +
+      `('x', '${named}', ${until}, 0, 1), ('x', 'held', ${until + 900}, ${until + 900}, 1), ` +
       `('x', 'gated', 0, ${until}, 1), ('x', 'own', ${until + 90_000}, ${until + 99_000}, 1), ('x', '', 0, 0, 1)`,
   );
   expect(await operations.endHold({ channel: 'x', account: null })).toBe(until);
