@@ -50,7 +50,7 @@ beforeAll(async () => {
   const oauth = { clients: { app: APP_SECRET }, refreshTokens };
   protocol = new FakeX({ clock: systemClock, tokens, duplicateMs: 0, oauth });
   fake = await FakeProvider.start(protocol, systemClock);
-  deployment = await Deployment.start(['due', 'x', 'x'], '{ x: { timeout: 3s, backOff: 200ms, backOffMax: 1s } }');
+  deployment = await Deployment.start(['due', 'x', 'x'], '{ x: { timeout: 20s, backOff: 200ms, backOffMax: 1s } }');
   store = new SecretStore(deployment.sql, SecretKey.from(deployment.world.environment));
 }, PATIENCE);
 
