@@ -54,8 +54,9 @@ export interface OpenRows {
   /**
    * The leases of those of the sessions that are alive. A session that is not in the answer is dead: it was marked so, or
    * the registry does not know it.
+   * @param recentMs also the leases of all others that are alive, and have not run out for longer than this
    */
-  leasesOf(sessions: readonly string[]): Promise<SessionLease[]>;
+  leasesOf(sessions: readonly string[], recentMs?: number): Promise<SessionLease[]>;
 
   /**
    * Marks the sessions dead, for ever, whose lease is still the one given and has run out by the database's clock.

@@ -215,7 +215,7 @@ function openRowsThatFail(rows: OpenRows, places: Places): OpenRows {
       if (page.length > 0) places.reach('loaded', channel);
       return page;
     },
-    leasesOf: (sessions) => rows.leasesOf(sessions),
+    leasesOf: (...query) => rows.leasesOf(...query),
     markDead: (leases) => rows.markDead(leases),
     recover: (lost, delayMs) => rows.recover(lost, delayMs),
   };

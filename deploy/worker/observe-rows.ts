@@ -86,7 +86,7 @@ export function observedOpenRows(rows: OpenRows, observer: Observer): OpenRows {
   const { metrics, log } = observer;
   return {
     page: (channel, cursors, below, limit) => timed('page', observer, () => rows.page(channel, cursors, below, limit)),
-    leasesOf: (sessions) => timed('leases_of', observer, () => rows.leasesOf(sessions)),
+    leasesOf: (...query) => timed('leases_of', observer, () => rows.leasesOf(...query)),
     markDead: (leases) => timed('mark_dead', observer, () => rows.markDead(leases)),
     async recover(lost, delayMs) {
       const recovery = await timed('recover', observer, () => rows.recover(lost, delayMs));

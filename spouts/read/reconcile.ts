@@ -101,11 +101,11 @@ export class Reconcile {
     if (!Number.isFinite(this.parts.databaseClock.earliest())) return CLOCK_UNKNOWN_RETRY_MS;
     const began = clock.monotonic();
     const spentMs = () => clock.monotonic() - began;
-    await this.leases.look();
+    await this.tolerant(() => this.leases.look());
     for (const sweep of this.sweeps.items) {
       startOver(sweep, began);
       // First the acks, then the rows: in the other order the spout would emit a row again that was acked in between.
-      await this.readAcks(sweep.channel);
+      await this.tolerant(() => sweep.channel.ackReader.read());
     }
     let readable = await this.sweeps.each(this.sweeps.items, (sweep) => this.detour(sweep));
     for (let unfinished = unfinishedOf(readable); unfinished.length > 0 && !this.repeating.isClosed; ) {
@@ -125,10 +125,13 @@ export class Reconcile {
     return Math.min(Math.max(nextMs, spentMs() / MAX_PART_OF_TIME), intervalMs * MAX_INTERVAL_STRETCH);
   }
 
-  /** Without acks everything pending stays pending, but the rows are worth reading all the same. */
-  private async readAcks(channel: ChannelMemory): Promise<void> {
+  /**
+   * The rows are worth reading all the same: without acks everything pending stays pending, and without leases what dead workers have
+   * left waits for another round.
+   */
+  private async tolerant(look: () => Promise<void>): Promise<void> {
     try {
-      await channel.ackReader.read();
+      await look();
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
       this.parts.onError(error);

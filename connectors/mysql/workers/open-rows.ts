@@ -54,11 +54,13 @@ export class MySqlOpenRows implements OpenRows {
     }));
   }
 
-  async leasesOf(sessions: readonly string[]): Promise<SessionLease[]> {
-    if (sessions.length === 0) return [];
-    const these = list(sessions.toSorted(), hex);
+  async leasesOf(sessions: readonly string[], recentMs?: number): Promise<SessionLease[]> {
+    const these = sessions.length === 0 ? [] : [`session IN ${list(sessions.toSorted(), hex)}`];
+    const recent = recentMs === undefined ? [] : [`lease_until >= ${NOW_MS} - ${integer(recentMs)}`];
+    const wanted = [...these, ...recent];
+    if (wanted.length === 0) return [];
     const alive = await this.pool.rows<[session: Buffer, leaseUntil: number]>(
-      `SELECT session, lease_until FROM workers WHERE session IN ${these} AND dead=0`,
+      `SELECT session, lease_until FROM workers WHERE (${wanted.join(' OR ')}) AND dead=0`,
     );
     return alive.map(([session, leaseUntil]) => ({ session: session.toString('hex'), leaseUntil }));
   }

@@ -70,6 +70,20 @@ export function openRowsBattery(open: () => Promise<PortsWorld>): void {
       expect([await openRows.leasesOf([]), await openRows.markDead([])]).toEqual([[], []]);
     });
 
+    test('leases that have run out lately are told unasked, and no others', async () => {
+      const [alive, ended, asked] = [newSession(), newSession(), newSession()];
+      const [long, marked] = [newSession(), newSession()];
+      const { openRows, registry } = scene.world;
+      await registry.register(worker(alive), LEASE);
+      await registry.register(worker(ended), -5_000);
+      for (const session of [asked, long]) await registry.register(worker(session), -20_000);
+      await registry.register(worker(marked), LEASE);
+      await registry.leave(marked);
+      const told = (await openRows.leasesOf([asked], 10_000)).map(({ session }) => session);
+      for (const session of [alive, ended, asked]) expect(told).toContain(session);
+      for (const session of [long, marked]) expect(told).not.toContain(session);
+    });
+
     test('a lease that was renewed after it was read is not ended, even when it has run out again', async () => {
       const session = newSession();
       const { openRows, registry } = scene.world;

@@ -107,7 +107,8 @@ export class MemoryDatabase extends MemoryTable {
   openRows(): OpenRows {
     return {
       page: (channel, cursors, below, limit) => this.run('page', () => this.pageOf(channel, cursors, below, limit)),
-      leasesOf: (sessions) => this.run('leasesOf', () => this.aliveAmong(sessions)),
+      leasesOf: (sessions, recentMs) =>
+        this.run('leasesOf', () => this.aliveAmong([...new Set([...sessions, ...this.recentSessions(recentMs)])])),
       markDead: (leases) => this.run('markDead', () => this.markDead(leases)),
       recover: (rows, delayMs) => this.run('recover', () => this.recover(rows, delayMs)),
     };
@@ -258,6 +259,11 @@ export class MemoryDatabase extends MemoryTable {
       return { shard, afterWake: last?.wakeAt ?? from, afterId: last?.id ?? 0 };
     });
     return this.pageOf(channel, cursors, below, limit);
+  }
+
+  private recentSessions(recentMs = Number.NEGATIVE_INFINITY): string[] {
+    const from = this.now() - recentMs;
+    return [...this.workers].flatMap(([session, { leaseUntil }]) => (leaseUntil >= from ? [session] : []));
   }
 
   private aliveAmong(sessions: readonly string[]): SessionLease[] {
