@@ -84,7 +84,8 @@ function renderOverlay(
     });
   });
   const overlay = {
-    ...labelsFor(options),
+    // Those of the base do not reach what is added here.
+    ...placeOf(options),
     resources: ['../../base', ...added.map(([file]) => file)],
     patches: patches.map(([path]) => ({ path })),
     configMapGenerator: [
@@ -125,12 +126,9 @@ function fileOf(file: string, { kind }: Manifest, what: '' | '.patch'): string {
 }
 
 function kustomization(resources: readonly string[], options: KubernetesOptions): object {
-  const { namespace, image } = options;
   return kustomizationHead({
-    ...(namespace === undefined ? {} : { namespace }),
-    ...labelsFor(options),
+    ...placeOf(options),
     resources,
-    images: [imageOf(image)],
     // Their names end in a hash of what they hold: a change of the topology rolls the workers.
     configMapGenerator: [
       { name: TOPOLOGY, files: ['topology.yaml'] },
@@ -139,8 +137,13 @@ function kustomization(resources: readonly string[], options: KubernetesOptions)
   });
 }
 
-function labelsFor({ deploymentId }: KubernetesOptions): object {
-  return deploymentId === undefined ? {} : { labels: [{ pairs: { [DEPLOYMENT_LABEL]: deploymentId } }] };
+/** What every object of a folder is given: its namespace, to which deployment it belongs, and the image. */
+function placeOf({ namespace, deploymentId, image }: KubernetesOptions): object {
+  return {
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(deploymentId === undefined ? {} : { labels: [{ pairs: { [DEPLOYMENT_LABEL]: deploymentId } }] }),
+    images: [imageOf(image)],
+  };
 }
 
 function kustomizationHead(fields: object): object {

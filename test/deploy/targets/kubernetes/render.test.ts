@@ -54,6 +54,23 @@ const fileOf = (path: string, changed: Partial<KubernetesOptions> = {}) =>
 const objectsOf = (text: string) => parseAllDocuments(text).map((one) => one.toJS() as Fields);
 
 type Fields = { [name: string]: never } & Manifest;
+
+/** What `kubectl kustomize` prints of a Deployment, as far as it is looked at. */
+interface Built {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly spec: {
+    readonly template: {
+      readonly spec: {
+        readonly containers: readonly {
+          readonly image: string;
+          readonly envFrom: readonly { readonly configMapRef: { readonly name: string } }[];
+        }[];
+        readonly volumes: readonly { readonly configMap?: { readonly name: string } }[];
+      };
+    };
+  };
+}
 const find = (objects: readonly Fields[], kind: string, name: string) =>
   objects.find((one) => one.kind === kind && one.metadata?.name === name) as Fields;
 
@@ -299,6 +316,36 @@ describe('the Kustomize files', () => {
     expect(built.stdout).toContain('KAFKA_BROKERS: other:9092');
     expect(built.stdout).toMatch(/name: downspout-topology-\w{10}/);
   });
+
+  it.each([undefined, 'prod'])(
+    'give what an overlay adds the image, the namespace and the ConfigMaps of the rest (namespace %s)',
+    async (namespace) => {
+      writeRendering(folder, rendered({ namespace }));
+      const kubectl = await onPath('kubectl');
+      const path = join(folder, 'overlays/production');
+      const own = parse(readFileSync(join(path, 'kustomization.yaml'), 'utf8')) as Fields;
+      const ofBase = parse(readFileSync(join(folder, 'base/kustomization.yaml'), 'utf8')) as Fields;
+      expect([own['namespace'], own['images']]).toEqual([namespace, ofBase['images']]);
+      // Without it the lines above have to do.
+      if (kubectl === null) return;
+      const built = spawnSync(kubectl, ['kustomize', path], { encoding: 'utf8' });
+      expect(built.stderr).toBe('');
+      const objects = objectsOf(built.stdout) as unknown as Built[];
+      expect(new Set(objects.map((one) => one.metadata.namespace))).toEqual(new Set([namespace]));
+      const deployments = objects.filter(({ kind }) => kind === 'Deployment');
+      expect(deployments.map(({ metadata: { name } }) => name)).toContain('downspout-mail');
+      const maps = objects.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata: { name } }) => name);
+      for (const { spec } of deployments) {
+        const { containers, volumes } = spec.template.spec;
+        expect(containers.map(({ image }) => image)).toEqual(['registry.example:5000/downspout:1.2.3']);
+        const asked = [
+          ...containers.flatMap(({ envFrom }) => envFrom.map(({ configMapRef }) => configMapRef.name)),
+          ...volumes.flatMap(({ configMap }) => (configMap === undefined ? [] : [configMap.name])),
+        ];
+        expect(asked.toSorted()).toEqual(maps.toSorted());
+      }
+    },
+  );
 
   it('leave alone what belongs to people', () => {
     writeRendering(folder, rendered());
