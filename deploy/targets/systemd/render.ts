@@ -19,6 +19,8 @@ export interface SystemdOptions {
   readonly settingsFile: string;
 }
 
+/** What the supervisor remembers, the logs of its workers, and the media that they send. */
+const STATE = '/var/lib/downspout';
 /** After the workers' own time, for the supervisor itself. */
 const SUPERVISOR_MARGIN_SECONDS = 15;
 
@@ -60,8 +62,10 @@ function supervisorUnit(options: SystemdOptions): RenderedFile {
     text: unit({
       Unit: ['Description=Downspout: runs the workers that were deployed to this host', ...network],
       Service: [
-        `ExecStart=${commandLine([...options.program, 'supervisor', '--state', '/var/lib/downspout', ...status(options)])}`,
-        'StateDirectory=downspout',
+        `ExecStart=${commandLine([...options.program, 'supervisor', '--state', STATE, ...status(options)])}`,
+        'StateDirectory=downspout downspout/tmp',
+        // A private /tmp is removed when the supervisor ends, also under the workers that go on without it.
+        `Environment=TMPDIR=${STATE}/tmp`,
         'KillMode=process',
         'OOMPolicy=continue',
         ...service(options, seconds),
@@ -79,6 +83,7 @@ function workerUnit(component: string, options: SystemdOptions): RenderedFile {
       Service: [
         `ExecStart=${commandLine([...options.program, 'worker', `--component=${component}`, ...status(options)])}`,
         'KillMode=mixed',
+        'PrivateTmp=yes',
         ...topologyOf(options),
         ...service(options, graceSeconds([component], options.settings)),
       ],
@@ -101,7 +106,6 @@ function service({ user, settingsFile }: SystemdOptions, stopSeconds: number): s
     'CapabilityBoundingSet=',
     'ProtectSystem=strict',
     'ProtectHome=read-only',
-    'PrivateTmp=yes',
     'PrivateDevices=yes',
     'ProtectKernelTunables=yes',
     'ProtectControlGroups=yes',

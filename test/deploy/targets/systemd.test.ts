@@ -74,7 +74,7 @@ test('workers that no supervisor runs read the topology of which the units are, 
     'DOWNSPOUT_ENVIRONMENT=production',
   ]);
   expect(service?.['EnvironmentFile']).toEqual(['-/etc/down spout/100%%.env']);
-  expect(unit('downspout-supervisor.service')['Service']?.['Environment']).toBeUndefined();
+  expect(unit('downspout-supervisor.service')['Service']?.['Environment']?.join()).not.toContain('DOWNSPOUT_');
 });
 
 test.each([
@@ -93,6 +93,19 @@ test('workers outlive a supervisor that dies, and one that is killed for want of
     KillMode: ['process'],
     OOMPolicy: ['continue'],
   });
+});
+
+test('workers that outlive their unit keep a folder for what they send: a private /tmp would be removed under them', () => {
+  for (const { path, text } of files.filter((file) => file.path.endsWith('.service'))) {
+    const { Service: service = {} } = parsed(text);
+    if (service['KillMode']?.[0] !== 'process') continue;
+    expect([path, service['PrivateTmp']]).toEqual([path, undefined]);
+    const kept = service['StateDirectory']?.[0]?.split(' ').map((name) => `/var/lib/${name}`);
+    const [, folder] = /^TMPDIR=(.*)$/.exec(service['Environment']?.[0] ?? '') ?? [];
+    expect(kept).toEqual(['/var/lib/downspout', folder]);
+  }
+  expect(unit('downspout-supervisor.service')['Service']?.['KillMode']).toEqual(['process']);
+  expect(unit('downspout-webhook@.service')['Service']).toMatchObject({ KillMode: ['mixed'], PrivateTmp: ['yes'] });
 });
 
 test('systemd has nothing to say against the units, where it is at hand', async () => {
