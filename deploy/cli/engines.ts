@@ -6,11 +6,13 @@ import { parseSpecification, type ReadTopology } from '../../topology/settings/t
 import { composeFileOf, stackInDocker } from '../stack/compose-project';
 import { stackFolder } from '../stack/stack-folder';
 import { deployToCompose, endOnCompose, restartOnCompose } from '../targets/compose/deploy';
+import { SETTINGS_FILE } from '../targets/compose/settings-file';
 import type { Engine, EngineRelease, Guard } from '../targets/engine';
 import { deployToKubernetes, restartOnKubernetes } from '../targets/kubernetes/deploy';
 import { endOnKubernetes } from '../targets/kubernetes/ending';
 import type { ClusterOperator } from '../targets/kubernetes/manifests';
-import type { KubernetesOptions } from '../targets/kubernetes/render';
+import { type KubernetesOptions, settingsFilesOf } from '../targets/kubernetes/render';
+import { requireKept } from '../targets/rendering';
 import { readTopologies } from '../targets/topologies';
 import type { VerbContext } from './verb';
 
@@ -42,6 +44,7 @@ export function defaultImage(): string {
  * What runs the workers on a target.
  * @param idOf reads the id of the deployment; a deploy may be the first to join it, which draws one
  * @param file the topology that is deployed; without it that is what a release says, wherever the workers that run are
+ * @throws UserError without a file, where the settings of these workers are not in the folder: before anything is touched
  */
 export function engineOf(
   target: EngineTarget,
@@ -53,14 +56,16 @@ export function engineOf(
   const mustRun = file === undefined;
   if (target === 'compose') {
     const common = composeOf(options, context);
+    if (mustRun) requireKept(common.folder, [SETTINGS_FILE]);
     return {
-      deploy: (rollout) => deployToCompose({ ...common, ...rollout, mustRun, canaries: options.canary ?? 0 }),
+      deploy: (rollout) => deployToCompose({ ...common, ...rollout, canaries: options.canary ?? 0 }),
       restart: (component, live, guard) => restartOnCompose(component, live, { ...common, guard }),
     };
   }
   const { environment } = context.settings;
   const { report, namespace, folder } = kubernetesOf(options, context);
   const { environment: overlay, without, pause = 0 } = options;
+  if (mustRun) requireKept(folder, settingsFilesOf(overlay));
   const canaries = pause === 0 ? 0 : (options.canary ?? 0);
   const common = { overlay, namespace, without, environment, folder, report, mustRun, canaries };
   const ofFile = file === undefined ? null : readTopologies(file.files[0]);

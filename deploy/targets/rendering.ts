@@ -36,6 +36,17 @@ export function demandPackages({ channels }: Pick<TopologySettings, 'channels'>)
 }
 
 /**
+ * Demands the files that belong to people where an earlier release is deployed again, or they would be written anew out of the
+ * environment of whoever does that, and every worker would have these settings.
+ * @throws UserError naming one that is not there
+ */
+export function requireKept(folder: string, paths: readonly string[]): void {
+  const missing = paths.map((path) => join(folder, path)).find((file) => !existsSync(file));
+  if (missing === undefined) return;
+  throw new UserError(`There is no ${missing}. Run this where \`deploy\` was run, or give --out as it had it.`);
+}
+
+/**
  * Writes what was rendered below `folder`, in the order given. Files that are not part of the rendering are left alone.
  * @param isRehearsal nothing is written; what would become of each file is said
  * @throws UserError naming the file that cannot be written

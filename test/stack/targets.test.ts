@@ -230,7 +230,7 @@ test('deploy --target compose replaces containers one by one, and not while work
   expect(await cli(['rollback', '--yes', '--pause', '0s'], docker.variables)).toMatchObject({ code: 0 });
   expect(docker.state.containers.map(({ command }) => command.at(-1))).toEqual(Array(3).fill(release));
   const elsewhere = await cli(['rollback', '--yes', '--out', join(folder, 'nowhere')], docker.variables);
-  expect(elsewhere).toMatchObject({ code: 1, stdout: expect.stringMatching(/There is no .*nowhere.*workers\.env/) });
+  expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringMatching(/There is no .*nowhere.*workers\.env/) });
 
   await withPool((pool) => wantPlacement(pool, { component: 'due', replica: 1 }, one.number));
   const refused = await cli(args, docker.variables);

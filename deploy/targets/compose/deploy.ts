@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Clock, systemClock } from '../../../topology/core/clock';
 import { reasonOf, UserError } from '../../../topology/core/errors';
@@ -25,7 +24,7 @@ import { marksOf } from './marks';
 import { renderCompose, serviceName, type WorkerMark } from './render';
 import { replaceContainers } from './replacing';
 import { type Container, type Services, servicesOf } from './services';
-import { lackingSettings, SETTINGS_FILE } from './settings-file';
+import { lackingSettings } from './settings-file';
 
 export interface ComposeTarget {
   readonly environment: Environment;
@@ -43,8 +42,6 @@ export interface ComposeTarget {
 }
 
 export interface ComposeDeployment extends ComposeTarget, EngineRollout {
-  /** The file of settings has to be there, because nobody has said where it is to be. */
-  readonly mustRun?: boolean;
   /** Of each service, so many containers are replaced and watched before the others of its stage; 0 unless given. */
   readonly canaries?: number;
 }
@@ -67,11 +64,7 @@ export interface ComposeDeployment extends ComposeTarget, EngineRollout {
  * @throws UserError with what `docker` says; Halted; GoingBackFailed; NothingChanged
  */
 export async function deployToCompose(options: ComposeDeployment): Promise<void> {
-  const { release, live, guard, report, watch, folder, mustRun = false } = options;
-  if (mustRun && !existsSync(join(folder, SETTINGS_FILE)))
-    throw new NothingChanged(
-      `There is no ${join(folder, SETTINGS_FILE)}. Run this where \`deploy\` was run, or give --out as it had it.`,
-    );
+  const { release, live, guard, report, watch, folder } = options;
   prepared(release, options);
   const lacking = lackingSettings(folder);
   if (lacking !== null) throw new NothingChanged(lacking);

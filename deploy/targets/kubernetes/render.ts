@@ -38,6 +38,7 @@ export interface KubernetesOptions {
 }
 
 const SETTINGS_OF_BASE = 'base/settings.env';
+const settingsOfOverlay = (name: string) => `overlays/${name}/settings.env`;
 const NOTE =
   '# Written by `downspout render kubernetes`, and written again by the next one: change topology.yaml instead.\n';
 
@@ -68,7 +69,7 @@ function renderOverlay(
   options: KubernetesOptions,
 ): RenderedFile[] {
   const folder = `overlays/${name}`;
-  const wanted = manifestsOf(settings, { ...options, environment: podsOf(folder, options) });
+  const wanted = manifestsOf(settings, { ...options, environment: podsOf(name, options) });
   const added = [...wanted].flatMap(([file, manifests]): [string, readonly Manifest[]][] => {
     const had = ofBase.get(file);
     if (had === undefined) return [[file, manifests]];
@@ -98,11 +99,16 @@ function renderOverlay(
     ...[...added, ...patches].map(([file, manifests]) => ({ path: `${folder}/${file}`, text: documents(manifests) })),
     { path: `${folder}/topology.yaml`, text: document(specification) },
     {
-      path: `${folder}/settings.env`,
+      path: settingsOfOverlay(name),
       text: `# Settings that are other ones in ${name}, as NAME=value; the base has the rest. This file is yours.\n`,
       isYours: true,
     },
   ];
+}
+
+/** The files of settings that pods read, which belong to people. @param overlay undefined for the base */
+export function settingsFilesOf(overlay: string | undefined): readonly string[] {
+  return [SETTINGS_OF_BASE, ...(overlay === undefined ? [] : [settingsOfOverlay(overlay)])];
 }
 
 /** The settings of the pods of the base, or of an overlay. */
@@ -112,7 +118,7 @@ function podsOf(overlay: string | null, { environment, folder }: KubernetesOptio
     return { path: join(folder, path), text: readFileSync(join(folder, path), 'utf8') };
   };
   const base = kept(SETTINGS_OF_BASE) ?? { path: SETTINGS_OF_BASE, text: settingsFile(environment) };
-  const own = overlay === null ? null : kept(`${overlay}/settings.env`);
+  const own = overlay === null ? null : kept(settingsOfOverlay(overlay));
   return settingsOfPods(environment, own === null ? [base] : [base, own]);
 }
 

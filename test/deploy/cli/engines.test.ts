@@ -1,6 +1,15 @@
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 import { engineOf } from '../../../deploy/cli/engines';
 import { Output } from '../../../deploy/console/output';
@@ -133,3 +142,25 @@ test('a release that is deployed again on kubernetes is what it says, whatever t
   kubectl.change((state) => ({ ...state, deployments: {} }));
   await expect(elsewhere.deploy(rolloutOf(first, first))).rejects.toThrow('finds no worker of release 7');
 }, 60_000);
+
+test.each([
+  ['compose', 'workers.env', {}],
+  ['kubernetes', join('base', 'settings.env'), {}],
+  ['kubernetes', join('overlays', 'production', 'settings.env'), { environment: 'production' }],
+] as const)(
+  'what is deployed again on %s has to be where its %s is: nothing is written out of the settings of whoever does it',
+  (target, file, options) => {
+    const settings = join(folder, target, file);
+    mkdirSync(join(folder, target, 'base'), { recursive: true });
+    if ('environment' in options) writeFileSync(join(folder, target, 'base', 'settings.env'), '');
+    const context = contextHere({});
+    const there = readdirSync(folder, { recursive: true });
+    expect(() => engineOf(target, options, context, idOf)).toThrow(
+      `There is no ${settings}. Run this where \`deploy\` was run, or give --out as it had it.`,
+    );
+    expect(readdirSync(folder, { recursive: true })).toEqual(there);
+    mkdirSync(dirname(settings), { recursive: true });
+    writeFileSync(settings, '');
+    expect(() => engineOf(target, options, context, idOf)).not.toThrow();
+  },
+);

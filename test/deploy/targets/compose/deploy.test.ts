@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -380,17 +380,6 @@ test('a deploy that was interrupted is continued: what is new already stays', as
   await deploy(8);
   expect(commandsOf('worker-webhook')).toEqual(['--release=8', '--release=8']);
   expect(docker.state.containers.map(({ id }) => id)).toContain(kept);
-});
-
-test('what is deployed again has to be where its file of settings is', async () => {
-  await expect(deploy(8, BOTH, { mustRun: true })).rejects.toThrow(
-    /There is no .*workers\.env\. Run this where `deploy` was/,
-  );
-  expect(existsSync(join(folder, 'workers'))).toBe(false);
-  await deploy(7, BOTH, { live: null });
-  await deploy(8, changed, { mustRun: true });
-  expect(all()).toEqual(['--release=7', '--release=8', '--release=8']);
-  expect(watch.seen).toEqual(['webhook', 'due', 'all', 'webhook', 'all']);
 });
 
 /** A deploy that is killed before or after a call of docker that changes something. @returns whether it came as far */
