@@ -14,6 +14,7 @@ import { countOf } from './roll-steps';
 import { isOtherEnvironment } from './same-environment';
 import { requireSameTarget } from './same-target';
 import { keptPartitions, withCounts } from './scaled';
+import { waysOn } from './ways-on';
 import { stepsBack, stepsTo } from './worker-steps';
 
 export interface DeployerOptions {
@@ -116,10 +117,10 @@ export class Deployer {
       return { outcome: 'live', release: number, running: number, reason: null };
     }
     if (over.result === 'interrupted') {
-      const reason = `${over.done} of ${over.of} steps were made; \`downspout deploy\` goes on, ${wayBack(live)}`;
+      const reason = `${over.done} of ${over.of} steps were made; ${waysOn(wanted.reason, live)}`;
       return { outcome: 'interrupted', release: number, running: live?.number ?? null, reason };
     }
-    return this.takeBack(number, settings, live, placed, over);
+    return this.takeBack({ ...wanted, number, settings }, live, placed, over);
   }
 
   /** Makes ready what somebody took away, and waits until every worker runs. */
@@ -152,8 +153,7 @@ export class Deployer {
   }
 
   private async takeBack(
-    number: number,
-    settings: TopologySettings,
+    { number, reason: why, settings }: Pick<Release, 'number' | 'reason'> & { readonly settings: TopologySettings },
     live: Release | null,
     placed: readonly PlacementRow[],
     { result, reason }: { readonly result: 'failed' | 'trouble'; readonly reason: string },
@@ -172,8 +172,9 @@ export class Deployer {
           placed,
         );
     if (over.result !== 'done') {
-      const why = 'reason' in over ? over.reason : `${over.done} of ${over.of} steps were made`;
-      const text = `${reason}; going back stopped: ${why}. ${live === null ? `\`downspout deploy\` goes on, ${wayBack(live)}` : '`downspout rollback` goes on'}`;
+      const stopped = 'reason' in over ? over.reason : `${over.done} of ${over.of} steps were made`;
+      const ways = live === null ? waysOn(why, null) : `\`downspout rollback ${live.number}\` goes on`;
+      const text = `${reason}; going back stopped: ${stopped}. ${ways}`;
       return { ...common, outcome: 'interrupted', reason: text };
     }
     const outcome = result === 'failed' ? 'failed' : 'rolled_back';
@@ -185,11 +186,6 @@ export class Deployer {
     const { lock, signal } = this.options;
     return patiently({ ...this.options, signal: AbortSignal.any([signal, lock.lost]) }, work);
   }
-}
-
-/** Before any release was live there is nothing to go back to. */
-export function wayBack(live: object | null): string {
-  return live === null ? '`downspout kill` ends what runs' : '`downspout rollback` goes back';
 }
 
 /** What is deployed would be the same. */

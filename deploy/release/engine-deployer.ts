@@ -14,13 +14,14 @@ import {
   type Watch,
 } from '../targets/engine';
 import type { DeployTables } from './deploy-tables';
-import { type Deployed, isSameRelease, wayBack } from './deployer';
+import { type Deployed, isSameRelease } from './deployer';
 import { EngineWatch } from './engine-watch';
 import { guardOf } from './guard';
 import { patiently } from './patiently';
 import type { Preparation } from './preparation';
 import { requireSameTarget } from './same-target';
 import { isOlder } from './versions';
+import { waysOn } from './ways-on';
 
 /** Of a release that is rolled out. */
 interface Judged {
@@ -106,7 +107,7 @@ export class EngineDeployer {
     const watching = isLive
       ? async () => unwatched(this.guard)
       : () => this.watchOf(number, isContinued, settings, pauseMs);
-    const failure = await this.run(rollout, watching);
+    const failure = await this.run(rollout, wanted.reason, watching);
     // What an earlier deploy has begun runs on where this one did not come as far as the engine.
     const isMixed = failure instanceof GoingBackFailed || (failure instanceof NothingChanged && unfinished.length > 0);
     if (failure === null) await this.patiently(() => (isLive ? tables.endKill() : tables.finish(number, 'live', null)));
@@ -124,16 +125,18 @@ export class EngineDeployer {
   }
 
   /** @returns why the workers do not run, or null @throws the guard's reason, and the release has no outcome yet */
-  private async run(rollout: Omit<EngineRollout, 'watch'>, watching: () => Promise<Watch>): Promise<UserError | null> {
+  private async run(
+    rollout: Omit<EngineRollout, 'watch'>,
+    why: string,
+    watching: () => Promise<Watch>,
+  ): Promise<UserError | null> {
     try {
       await this.options.engine.deploy({ ...rollout, watch: await watching() });
       return null;
     } catch (error) {
       if (this.guard.signal.aborted) {
         const { release, live } = rollout;
-        this.options.report(
-          `release ${release.number} has begun and is not done: the same again goes on, ${wayBack(live)}`,
-        );
+        this.options.report(`release ${release.number} has begun and is not done: ${waysOn(why, live)}`);
         throw this.guard.signal.reason;
       }
       if (error instanceof UserError) return error;

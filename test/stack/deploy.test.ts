@@ -227,7 +227,11 @@ test('a release that fails leaves the old one running, and a deploy that was int
   expect((await rolled.history())[0]).toMatchObject({ outcome: 'deploying' });
   const halfBack = (await rolled.history())[0]?.number;
   await rolled.forgetDeployer();
-  expect(await rolled.cli(['rollback', '--yes', '--pause', '0s'])).toMatchObject({ code: 0 });
+  expect(await rolled.cli(['rollback', '--yes', '--pause', '0s'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(new RegExp(`rollback ${bad}. goes on, .downspout rollback ${one}. takes it back`)),
+  });
+  expect(await rolled.cli(['rollback', String(one), '--yes', '--pause', '0s'])).toMatchObject({ code: 0 });
   const back = await rolled.running();
   expect(back.map((text) => text.replace(/ .*/, ''))).toEqual(['due-1', 'webhook-1', 'webhook-2']);
   expect(back.filter((text) => text.endsWith(` release ${halfBack}`))).toEqual([]);

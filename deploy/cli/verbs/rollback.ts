@@ -16,6 +16,7 @@ import { parseCount } from '../../console/durations';
 import { environmentAgain, environmentText, isOtherEnvironment } from '../../release/same-environment';
 import { requireSameTarget } from '../../release/same-target';
 import { releasesOf, requireAsSeen, seeReleases } from '../../release/seen';
+import { requireOneWayBack } from '../../release/ways-on';
 import { withWorkersPool } from '../database';
 import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
 import { tellPlan } from '../rehearsal';
@@ -36,7 +37,7 @@ export function rollbackCommand(): Command {
     needsSchema: true,
   }).argument(
     '[release]',
-    'its number (default: the one before what runs; what ran before a deploy that was interrupted)',
+    'its number (default: the one before what runs; what runs beside a deploy or scale that was interrupted)',
     parseCount,
   );
   const environment = 'of a release from before this was kept; any other one has the environment that it had';
@@ -84,10 +85,12 @@ export function rollbackCommand(): Command {
   );
 }
 
-/** What a person means by going back. @throws UserError when there is nothing to go back to */
+/** What a person means by going back. @throws UserError when there is nothing to go back to, or it may be either of two */
 async function before(pool: Pool): Promise<Release> {
   const live = requiredLive(await currentRelease(pool));
-  if ((await unfinishedReleases(pool)).length > 0) return live;
+  const unfinished = await unfinishedReleases(pool);
+  requireOneWayBack(live, unfinished);
+  if (unfinished.length > 0) return live;
   const earlier = (await listReleases(pool, LOOKED_AT)).find(
     ({ number, outcome }) => number < live.number && outcome === 'superseded',
   );

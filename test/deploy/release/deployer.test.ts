@@ -116,7 +116,7 @@ test('a deploy that was interrupted or killed is continued by the next one', asy
 
 test('who is interrupted is told a way back that there is: rollback needs a live release', async () => {
   rolls.push(interrupted(1));
-  expect((await deploy(release('8s'))).reason).toMatch(/`downspout deploy` goes on, `downspout rollback` goes back$/);
+  expect((await deploy(release('8s'))).reason).toMatch(/`downspout deploy` goes on, `downspout rollback 1` goes back$/);
   tables.releases = [];
   tables.placed = [];
   rolls.push(interrupted(1));
@@ -125,6 +125,27 @@ test('who is interrupted is told a way back that there is: rollback needs a live
     running: null,
     reason: '1 of 2 steps were made; `downspout deploy` goes on, `downspout kill` ends what runs',
   });
+});
+
+test.each([
+  ['rollback to 5', '`downspout rollback 5` goes on, `downspout rollback 1` goes back'],
+  ['rollback to 1', '`downspout rollback 1` goes on'],
+  ['scale webhook=6', '`downspout scale webhook=6` goes on, `downspout rollback 1` goes back'],
+])(
+  'who is interrupted in a %s is told the command that goes on with it, which carries it to its end',
+  async (reason, ways) => {
+    const wanted = { ...release('8s'), reason };
+    rolls.push(interrupted(1));
+    expect((await deploy(wanted)).reason).toBe(`1 of 2 steps were made; ${ways}`);
+    expect(await deploy(wanted)).toMatchObject({ outcome: 'live', release: 2 });
+  },
+);
+
+test('who is interrupted while a release is taken back is told the release that runs on: rollback alone might go the other way', async () => {
+  rolls.push(trouble(2));
+  backs.push(interrupted(1));
+  const { reason } = await deploy({ ...release('8s'), reason: 'rollback to 5' });
+  expect(reason).toMatch(/going back stopped: 1 of 2 steps were made\. `downspout rollback 1` goes on$/);
 });
 
 test('a worker that would be the same in the new release is left alone', async () => {

@@ -170,7 +170,7 @@ describe('EngineDeployer', () => {
       const ended = deployer(ends, { signal: interrupt.signal, report }, lost).deploy(release('b'));
       await expect(ended).rejects.toThrow(how);
       expect(lines.at(-1)).toBe(
-        'release 2 has begun and is not done: the same again goes on, `downspout rollback` goes back',
+        'release 2 has begun and is not done: `downspout deploy` goes on, `downspout rollback 1` goes back',
       );
     }
     expect(outcomes()).toEqual(['a live', 'b deploying']);
