@@ -4,7 +4,7 @@ import type { PlacementRow } from '../../connectors/mysql/operators/placements';
 import type { NewRelease, Release } from '../../connectors/mysql/operators/releases';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
-import { parseSpecification, type TopologySettings } from '../../topology/settings/topology-settings';
+import { parseSpecification, settingsOrNull, type TopologySettings } from '../../topology/settings/topology-settings';
 import { counted } from '../console/units';
 import type { DeployTables } from './deploy-tables';
 import { endLimitMs, type LocalWorkers } from './local-workers';
@@ -188,10 +188,12 @@ export class Deployer {
   }
 }
 
-/** What is deployed would be the same. */
+/** What is deployed would be the same, also where it is written in other words: a default that is written down is no change, as in the plan. */
 export function isSameRelease(release: Release, wanted: NewRelease): boolean {
+  const before = settingsOrNull(release.specification);
   return (
-    isDeepStrictEqual(release.specification, wanted.specification) &&
+    before !== null &&
+    isDeepStrictEqual(before, settingsOrNull(wanted.specification)) &&
     release.packageVersion === wanted.packageVersion &&
     release.image === wanted.image &&
     release.target === wanted.target &&

@@ -1,10 +1,12 @@
 import { placementName } from '../../../connectors/mysql/operators/placements';
 import type { NewRelease } from '../../../connectors/mysql/operators/releases';
 import { Deployer } from '../../../deploy/release/deployer';
+import { planOf } from '../../../deploy/release/plan';
 import { groupsOf, type RollSteps } from '../../../deploy/release/roll-steps';
 import type { RolloutResult } from '../../../deploy/release/rollout';
 import { systemClock } from '../../../topology/core/clock';
 import { Unavailable } from '../../../topology/core/errors';
+import { parseSpecification } from '../../../topology/settings/topology-settings';
 import { MemoryDeployTables } from '../../support/mysql/memory-deploy-tables';
 import { placement } from './placements';
 
@@ -152,6 +154,33 @@ test('a worker that would be the same in the new release is left alone', async (
   await deploy(release('8s'));
   expect(running()).toEqual(['due-1 of 1', 'webhook-1 of 2', 'webhook-2 of 2']);
   expect(await deploy(release('8s'))).toMatchObject({ outcome: 'unchanged', release: 2 });
+});
+
+test('what says the same in other words is no new release, as the plan has it', async () => {
+  const specification = {
+    components: { due: { replicas: 1, lead: '2s' }, webhook: { replicas: 2, timeout: '9000ms' } },
+  };
+  expect(await deploy({ ...release('9s'), specification })).toMatchObject({ outcome: 'unchanged', release: 1 });
+  const before = tables.releases[0]?.specification;
+  const settings = parseSpecification(specification, 'test');
+  const runs = { settings: parseSpecification(before, 'test'), specification: before, number: 1 };
+  const found = {
+    schema: undefined,
+    topics: undefined,
+    connector: undefined,
+    waiting: new Map(),
+    unknown: [],
+    notes: [],
+  };
+  const same = { packageVersion: '1.0.0', image: null, target: 'local' as const };
+  const plan = planOf({ ...same, settings, specification }, { ...found, release: { ...same, ...runs } });
+  expect(plan).toMatchObject({ steps: [], rolls: [] });
+  expect(
+    await deploy({ ...release('9s'), specification: { components: { ...specification.components, x: {} } } }),
+  ).toMatchObject({
+    outcome: 'live',
+    release: 2,
+  });
 });
 
 describe('what `kill` has deactivated is active again once a release is live', () => {
