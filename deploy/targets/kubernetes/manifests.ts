@@ -10,7 +10,7 @@ import { replicasOf, type TopologySettings } from '../../../topology/settings/to
 import { SPOUT } from '../../../topology/streams';
 import { alertGroups } from '../../monitoring/alert-rules';
 import { deploymentOf, disruptionBudgetOf, type WorkerStart } from './deployment';
-import { WORKER_LABELS } from './names';
+import { componentFile, WORKER_LABELS } from './names';
 import { networkPolicyOf } from './network';
 import type { Manifest } from './patch';
 import { scaledObjectOf, triggerAuthenticationsOf } from './scaling';
@@ -35,7 +35,7 @@ export function manifestsOf(settings: TopologySettings, options: ManifestOptions
     const { replicas, ...others } = spec as NonNullable<typeof spec>;
     const isScaled = hasKeda && component !== SPOUT;
     return [
-      `${component}.yaml`,
+      componentFile(component),
       [
         // Replicas of a component that KEDA scales are KEDA's: applying the file must not set them back.
         { ...deployment, spec: isScaled || replicas === undefined ? others : { replicas, ...others } } as Manifest,

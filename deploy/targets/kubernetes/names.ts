@@ -31,6 +31,11 @@ export function labelsOf(component: string): Record<string, string> {
   return { ...WORKER_LABELS, [COMPONENT_LABEL]: component };
 }
 
+/** The file of a component's objects. Those beside it begin otherwise, because a channel may be called as any of them. */
+export function componentFile(component: string): string {
+  return `worker-${component}.yaml`;
+}
+
 /** The name of a component's objects. Kubernetes takes small letters, digits and hyphens. */
 export function objectName(component: string): string {
   return `downspout-${component.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`;

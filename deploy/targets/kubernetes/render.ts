@@ -126,9 +126,9 @@ function isSame(one: Manifest, other: Manifest): boolean {
   return one.kind === other.kind && one.metadata?.name === other.metadata?.name;
 }
 
-/** `webhook-networkpolicy.patch.yaml`. */
+/** `worker-webhook.networkpolicy.patch.yaml`: no channel has a dot in its name. */
 function fileOf(file: string, { kind }: Manifest, what: '' | '.patch'): string {
-  return `${file.replace(/\.yaml$/, '')}-${kind.toLowerCase()}${what}.yaml`;
+  return `${file.replace(/\.yaml$/, '')}.${kind.toLowerCase()}${what}.yaml`;
 }
 
 function kustomization(resources: readonly string[], options: KubernetesOptions): object {

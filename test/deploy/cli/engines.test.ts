@@ -132,7 +132,7 @@ test('a release that is deployed again on kubernetes is what it says, whatever t
     const [deployment] = documents.map((one) => one.toJS() as { spec: { replicas: number } });
     return deployment?.spec.replicas;
   };
-  expect([replicas('due.yaml'), replicas('webhook.yaml')]).toEqual([3, 5]);
+  expect([replicas('worker-due.yaml'), replicas('worker-webhook.yaml')]).toEqual([3, 5]);
   expect(readFileSync(settings, 'utf8')).toBe('LOG_LEVEL=debug\n');
   expect(kubectl.state.deployments['downspout-webhook']?.at(-1)).toContain('--release=8');
   const path = join(folder, 'kubernetes', 'overlays', 'production');

@@ -109,7 +109,7 @@ function patched(value: unknown, patch: unknown): unknown {
 describe('the manifests', () => {
   it('fit the published schemas of Kubernetes, KEDA and prometheus-operator, and a wrong one does not', () => {
     const plain = baseObjects({ environment: readEnvironment({}, {}) });
-    const objects = [...baseObjects(), ...plain, ...objectsOf(fileOf('overlays/production/mail.yaml'))];
+    const objects = [...baseObjects(), ...plain, ...objectsOf(fileOf('overlays/production/worker-mail.yaml'))];
     expect(new Set(objects.map(({ kind }) => kind))).toEqual(
       new Set([
         'ServiceAccount',
@@ -162,18 +162,18 @@ describe('the manifests', () => {
   });
 
   it.each([base, production])('2. A worker has longer to end than its drain takes', ({ settings }) => {
-    for (const [component, [deployment]] of manifestsOf(settings, { environment: secured })) {
+    for (const [file, [deployment]] of manifestsOf(settings, { environment: secured })) {
       if (deployment?.kind !== 'Deployment') continue;
       const { spec } = deployment as unknown as { spec: { template: { spec: Record<string, number> } } };
       const graceMs = (spec.template.spec['terminationGracePeriodSeconds'] as number) * 1_000;
-      expect(graceMs).toBeGreaterThan(drainLimitMs([component.replace('.yaml', '')], settings));
+      expect(graceMs).toBeGreaterThan(drainLimitMs([file.replace(/^worker-|\.yaml$/g, '')], settings));
     }
   });
 
   it('4. Secrets are named, never written down', () => {
     const texts = rendered().map(({ text }) => text);
     for (const text of texts) expect(text).not.toMatch(/hush/);
-    const { env } = parse(fileOf('base/due.yaml').split('---')[0] as string).spec.template.spec.containers[0];
+    const { env } = parse(fileOf('base/worker-due.yaml').split('---')[0] as string).spec.template.spec.containers[0];
     const byReference = env.filter((one: { valueFrom?: object }) => one.valueFrom !== undefined);
     expect(byReference.map(({ name }: { name: string }) => name)).toEqual(
       expect.arrayContaining(['WORKER_DATABASE_URL', 'DOWNSPOUT_SECRET_KEY', 'KAFKA_SASL_PASSWORD', 'HTTPS_PROXY']),
@@ -237,8 +237,8 @@ describe('the manifests', () => {
   });
 
   it('name the release that workers read from the database', () => {
-    expect(fileOf('base/due.yaml', { release: 7 })).toContain('- --release=7\n');
-    expect(fileOf('base/due.yaml')).not.toContain('--release');
+    expect(fileOf('base/worker-due.yaml', { release: 7 })).toContain('- --release=7\n');
+    expect(fileOf('base/worker-due.yaml')).not.toContain('--release');
   });
 
   it('are refused for an image without name', () => {
@@ -270,6 +270,23 @@ describe('the Kustomize files', () => {
     }
   });
 
+  it('have files of their own for channels that are called as other files are', () => {
+    const channels = ['monitoring', 'workers', 'topology', 'kustomization', 'workers-triggerauthentication'];
+    const odd = topologyOf(`{ due: {}, ${channels.map((name) => `${name}: {}`).join(', ')} }`);
+    const others = topologyOf(
+      `{ due: {}, ${channels.map((name) => `${name}: { timeout: 45s }`).join(', ')}, fax: {} }`,
+    );
+    const files = rendered({ base: odd, overlays: new Map([['production', others]]) });
+    const paths = files.map(({ path }) => path);
+    expect(paths.filter((path, index) => paths.indexOf(path) !== index)).toEqual([]);
+    const deployments = files.flatMap(({ path, text }) => {
+      if (!/^base\/worker-[^/]*\.yaml$/.test(path)) return [];
+      return objectsOf(text).flatMap(({ kind, metadata }) => (kind === 'Deployment' ? [metadata?.name] : []));
+    });
+    expect(deployments).toEqual(['due', ...channels].map((name) => `downspout-${name}`));
+    expect(files.find(({ path }) => path === 'base/monitoring.yaml')?.text).toContain('kind: PodMonitor');
+  });
+
   it('make of the base what the environment’s topology asks for', () => {
     const wanted = manifestsOf(production.settings, { environment: secured });
     for (const [file, manifests] of manifestsOf(base.settings, { environment: secured })) {
@@ -280,8 +297,8 @@ describe('the Kustomize files', () => {
         expect(patched(manifest, patch ?? {})).toEqual(objects[index]);
       });
     }
-    expect(fileOf('overlays/production/x-deployment.patch.yaml')).toContain('$patch: delete');
-    expect(fileOf('overlays/production/mail.yaml')).toContain('name: downspout-mail');
+    expect(fileOf('overlays/production/worker-x.deployment.patch.yaml')).toContain('$patch: delete');
+    expect(fileOf('overlays/production/worker-mail.yaml')).toContain('name: downspout-mail');
   });
 
   it('are built by Kustomize, where kubectl is at hand', async () => {
@@ -291,7 +308,8 @@ describe('the Kustomize files', () => {
     const path = join(folder, 'overlays/production');
     // Without it the two tests above have to do.
     const built = kubectl === null ? null : spawnSync(kubectl, ['kustomize', path], { encoding: 'utf8' });
-    const objects = built === null ? objectsOf(fileOf('overlays/production/mail.yaml')) : objectsOf(built.stdout);
+    const objects =
+      built === null ? objectsOf(fileOf('overlays/production/worker-mail.yaml')) : objectsOf(built.stdout);
     expect(built?.stderr ?? '').toBe('');
     expect(faultsOf(objects)).toEqual([]);
     const names = objects.filter(({ kind }) => kind === 'Deployment').map(({ metadata }) => metadata?.name);
@@ -372,29 +390,29 @@ describe('the Kustomize files', () => {
       (policy['spec'] as unknown as { egress: { ports: { port: number }[] }[] }).egress[0]?.ports
         .filter(({ port }) => port !== 53)
         .map(({ port }) => port);
-    const due = read('base/due.yaml');
+    const due = read('base/worker-due.yaml');
     expect(portsOf(find(due, 'NetworkPolicy', 'downspout-due'))).toEqual([3307, 8083, 9999]);
-    const scaled = find(read('base/webhook.yaml'), 'ScaledObject', 'downspout-webhook');
+    const scaled = find(read('base/worker-webhook.yaml'), 'ScaledObject', 'downspout-webhook');
     expect(JSON.stringify(scaled)).toContain('"topic":"other.due.webhook"');
     // Without a user and certificates there is nothing to prove.
     expect(read('base/workers.yaml').map(({ kind }) => kind)).toEqual(['ServiceAccount']);
 
-    const [policy] = read('overlays/production/due-networkpolicy.patch.yaml');
+    const [policy] = read('overlays/production/worker-due.networkpolicy.patch.yaml');
     expect(portsOf(policy as Fields)).toEqual([3307, 8443, 9444]);
-    const [scaling] = read('overlays/production/webhook-scaledobject.patch.yaml');
+    const [scaling] = read('overlays/production/worker-webhook.scaledobject.patch.yaml');
     expect(JSON.stringify(scaling)).toMatch(/"topic":"other\.due\.webhook".*"tls":"enable"/);
     const { resources } = parse(readFileSync(join(folder, 'overlays/production/kustomization.yaml'), 'utf8')) as {
       resources: string[];
     };
-    expect(resources).toContain('workers-triggerauthentication.yaml');
-    expect(read('overlays/production/workers-triggerauthentication.yaml')).toHaveLength(1);
+    expect(resources).toContain('workers.triggerauthentication.yaml');
+    expect(read('overlays/production/workers.triggerauthentication.yaml')).toHaveLength(1);
   });
 
   it('take away what an overlay without certificates does not need, and refuse a setting that nobody understands', () => {
     writeRendering(folder, rendered());
     const settings = join(folder, 'overlays/production/settings.env');
     writeFileSync(settings, 'KAFKA_SSL=\nKAFKA_SASL_MECHANISM=\nKAFKA_SASL_USERNAME=\nKAFKA_SSL_CA_FILE=\n');
-    const patch = rendered({ folder }).find(({ path }) => path.endsWith('workers-triggerauthentication.patch.yaml'));
+    const patch = rendered({ folder }).find(({ path }) => path.endsWith('workers.triggerauthentication.patch.yaml'));
     expect(patch?.text).toContain('$patch: delete');
     writeFileSync(settings, 'KAFKA_BROKERS=nowhere\n');
     expect(() => rendered({ folder })).toThrow(
