@@ -169,7 +169,7 @@ export function alertGroups(runbookUrl?: string): { name: string; rules: AlertRu
         ),
         rule(
           'DownspoutUnwatched',
-          `absent(${of('workers_alive')})`,
+          gone('workers_alive'),
           '2m',
           'critical',
           'No spout tells of the deployment: none runs, or the database or Kafka do not answer',
@@ -183,6 +183,15 @@ type Name = GaugeName | ChannelGaugeName | CounterName | HistogramName;
 
 function of(name: Name): string {
   return metricName(name);
+}
+
+/**
+ * Nobody says it any more. Beside other deployments that one Prometheus knows, it is missed by who said it within the last day; where nobody says
+ * it at all, for ever.
+ */
+function gone(name: Name): string {
+  const said = `max by (${DEPLOYMENT}) (max_over_time(${of(name)}[1d]))`;
+  return `absent(${of(name)}) or (${said} unless on (${DEPLOYMENT}) max by (${DEPLOYMENT}) (${of(name)}))`;
 }
 
 /**

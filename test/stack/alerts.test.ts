@@ -169,6 +169,17 @@ async function promtool(args: readonly string[]): Promise<string> {
   return run(join(root, 'usr', 'bin', 'promtool'), args);
 }
 
+/** What promtool says of tests of the rules, which are evaluated so often. */
+async function tested(tests: readonly object[], every: string): Promise<string> {
+  const ruleFile = join(folder, 'alerts.yml');
+  // Texts are for people: a test of them would only repeat them.
+  const bare = rules.map(({ alert, expr, for: wait, labels }) => ({ alert, expr, for: wait, labels }));
+  writeFileSync(ruleFile, stringify({ groups: [{ name: 'downspout', rules: bare }] }));
+  const file = join(folder, 'tests.yml');
+  writeFileSync(file, stringify({ rule_files: [ruleFile], evaluation_interval: every, tests }));
+  return promtool(['test', 'rules', file]);
+}
+
 const series = (figures: Readonly<Record<string, string>>) =>
   Object.entries(figures).map(([name, values]) => ({ series: name, values }));
 
@@ -187,13 +198,7 @@ test('every alert fires by its figure, with its labels, and not by one that is c
       },
     ];
   });
-  const file = join(folder, 'tests.yml');
-  const ruleFile = join(folder, 'alerts.yml');
-  // Texts are for people: a test of them would only repeat them.
-  const bare = rules.map(({ alert, expr, for: wait, labels }) => ({ alert, expr, for: wait, labels }));
-  writeFileSync(ruleFile, stringify({ groups: [{ name: 'downspout', rules: bare }] }));
-  writeFileSync(file, stringify({ rule_files: [ruleFile], evaluation_interval: '15s', tests }));
-  expect(await promtool(['test', 'rules', file])).toContain('SUCCESS');
+  expect(await tested(tests, '15s')).toContain('SUCCESS');
 }, 180_000);
 
 test('a member that has been away for a week is still missing, until it is back', async () => {
@@ -216,12 +221,35 @@ test('a member that has been away for a week is still missing, until it is back'
     }),
     alert_rule_test: rest.flat(),
   };
-  const bare = rules.map(({ alert, expr, for: wait, labels }) => ({ alert, expr, for: wait, labels }));
-  const ruleFile = join(folder, 'alerts.yml');
-  writeFileSync(ruleFile, stringify({ groups: [{ name: 'downspout', rules: bare }] }));
-  const file = join(folder, 'week.yml');
-  writeFileSync(file, stringify({ rule_files: [ruleFile], evaluation_interval: '5m', tests: [week] }));
-  expect(await promtool(['test', 'rules', file])).toContain('SUCCESS');
+  expect(await tested([week], '5m')).toContain('SUCCESS');
+}, 180_000);
+
+test('a deployment that nobody tells of is missed beside another one of the same Prometheus, for a day', async () => {
+  const [alertname, own] = ['DownspoutUnwatched', { severity: 'critical' }];
+  const [blue, green] = ['blue', 'green'].map((name) => `downspout_workers_alive{${due}, namespace="${name}"}`) as [
+    string,
+    string,
+  ];
+  // Both for an hour, then blue alone for two days.
+  const beside = { [blue]: '4+0x600', [green]: '2+0x11 _x600' };
+  const fires = (eval_time: string, labels: object) => ({
+    eval_time,
+    alertname,
+    exp_alerts: [{ exp_labels: { ...own, ...labels } }],
+  });
+  const quiet = (eval_time: string) => ({ eval_time, alertname, exp_alerts: [] });
+  const tests = [
+    [beside, [quiet('50m'), fires('90m', { namespace: 'green' }), fires('24h', { namespace: 'green' }), quiet('26h')]],
+    // Where nobody tells of any, it does not end.
+    [{ [green]: '2+0x11 _x600' }, [fires('26h', {})]],
+    [{ 'downspout_workers_alive{component="due"}': '2+0x11 _x600' }, [fires('90m', {}), fires('26h', {})]],
+  ] as const;
+  const told = tests.map(([figures, looks]) => ({
+    interval: '5m',
+    input_series: series(figures),
+    alert_rule_test: looks,
+  }));
+  expect(await tested(told, '1m')).toContain('SUCCESS');
 }, 180_000);
 
 test('Prometheus reads alerts.yml, and the texts of all alerts', async () => {
