@@ -5,10 +5,10 @@ import { packageVersion } from '../../topology/settings/package';
 import { parseSpecification, type ReadTopology } from '../../topology/settings/topology-settings';
 import { composeFileOf, stackInDocker } from '../stack/compose-project';
 import { stackFolder } from '../stack/stack-folder';
-import { deployToCompose, endOnCompose, restartOnCompose } from '../targets/compose/deploy';
+import { deployToCompose, endOnCompose, outdatedOnCompose, restartOnCompose } from '../targets/compose/deploy';
 import { SETTINGS_FILE } from '../targets/compose/settings-file';
 import type { Engine, EngineRelease, Guard } from '../targets/engine';
-import { deployToKubernetes, restartOnKubernetes } from '../targets/kubernetes/deploy';
+import { deployToKubernetes, outdatedOnKubernetes, restartOnKubernetes } from '../targets/kubernetes/deploy';
 import { endOnKubernetes } from '../targets/kubernetes/ending';
 import type { ClusterOperator } from '../targets/kubernetes/manifests';
 import { type KubernetesOptions, settingsFilesOf } from '../targets/kubernetes/render';
@@ -58,6 +58,7 @@ export function engineOf(
     const common = composeOf(options, context);
     if (mustRun) requireKept(common.folder, [SETTINGS_FILE]);
     return {
+      outdated: (live, guard) => outdatedOnCompose(live, { ...common, guard }),
       deploy: (rollout) => deployToCompose({ ...common, ...rollout, canaries: options.canary ?? 0 }),
       restart: (component, live, guard) => restartOnCompose(component, live, { ...common, guard }),
     };
@@ -76,6 +77,8 @@ export function engineOf(
     return { base: topology, overlays: new Map(overlay === undefined ? [] : [[overlay, topology]]) };
   };
   return {
+    outdated: async (live, guard) =>
+      outdatedOnKubernetes({ ...common, ...topologies(live), release: live, guard, deploymentId: await idOf() }),
     deploy: async (rollout) =>
       deployToKubernetes({ ...common, ...topologies(rollout.release), ...rollout, deploymentId: await idOf() }),
     restart: (component, _, guard) => restartOnKubernetes(component, { namespace, report, guard }),

@@ -9,7 +9,9 @@ export function planText(plan: Plan, live: Live, files: readonly string[], outpu
     { title: 'change', value: ({ change }: Plan['steps'][number]) => change },
     { title: 'cost', value: ({ cost }: Plan['steps'][number]) => cost },
   ];
-  const nothing = live.unknown.length === 0 ? 'Nothing would change.' : 'Nothing that could be seen would change.';
+  // Of workers of other engines it is not seen which settings they have.
+  const isSeen = live.unknown.length === 0 && (live.release?.target ?? 'local') === 'local';
+  const nothing = isSeen ? 'Nothing would change.' : 'Nothing that could be seen would change.';
   const sections = [
     `${runningText(live)} Compared with it: ${files.join(', ')}.`,
     plan.steps.length === 0 ? nothing : output.table(columns, plan.steps),

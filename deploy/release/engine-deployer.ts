@@ -58,6 +58,7 @@ export interface EngineDeployerOptions {
  * 2. *A deploy that was killed is continued by the next one*, with the same release where it is the same.
  * 3. *A command that is ended, or has lost the right to deploy, changes nothing any more*: it does not go back either.
  * 4. *A database that stumbles changes no outcome* once the workers run.
+ * 5. *Settings that would replace workers make a new release*, also where the topology says the same: it is watched, and can be taken back.
  */
 export class EngineDeployer {
   private readonly guard: Guard;
@@ -83,8 +84,11 @@ export class EngineDeployer {
       if (running !== undefined) await engine.restart(component, engineRelease(running), this.guard);
     });
     const growths = await preparation.growths(settings);
-    const isLive = live !== null && growths.length === 0 && isSameRelease(live, wanted) && unfinished.length === 0;
+    const isSame = live !== null && growths.length === 0 && isSameRelease(live, wanted) && unfinished.length === 0;
+    const outdated = isSame ? await this.outdated({ ...wanted, number: live.number }) : [];
+    const isLive = isSame && outdated.length === 0;
     const number = isLive ? live.number : await tables.begin(wanted, (last) => isSameRelease(last, wanted));
+    if (outdated.length > 0) report(`what workers have beside their release is other by now: ${outdated.join(', ')}`);
     if (!isLive) report(`release ${number}: ${wanted.reason}`);
     await lock.describe(`${wanted.reason} (release ${number})`);
     try {
@@ -122,6 +126,17 @@ export class EngineDeployer {
       isDeactivated: await this.patiently(() => tables.isDeactivated()),
       leftOver: [],
     };
+  }
+
+  /** @throws UserError when the engine does not say it; the guard's reason */
+  private async outdated(live: Pick<Release, 'number' | 'specification' | 'image'>): Promise<readonly string[]> {
+    try {
+      return await this.options.engine.outdated(engineRelease(live), this.guard);
+    } catch (error) {
+      // Its program was ended then, and what that says is not why.
+      this.guard.signal.throwIfAborted();
+      throw error;
+    }
   }
 
   /** @returns why the workers do not run, or null @throws the guard's reason, and the release has no outcome yet */

@@ -43,6 +43,7 @@ export function planWorkers(
     ],
     warnings: [
       ...versionWarnings(wanted, release),
+      ...besideWarnings(wanted, release, rolls.length < after.size),
       ...gone.map(
         (name) =>
           `${name} is removed: its messages wait${open(name, waiting)} until a release has it again. Its topic stays.`,
@@ -141,6 +142,22 @@ function versionWarnings(wanted: Deployable, release: LiveRelease | null): strin
   return [
     `Going back to Downspout ${before} needs ${before} on each host, in a folder of its own: where ${wanted.packageVersion} was installed over it, nothing of it is left to run.`,
   ];
+}
+
+/** What workers of other engines have beside their release. Only `deploy` asks the engine for it. */
+const beside = {
+  kubernetes:
+    'settings.env is no part of a release, and is not compared here. `deploy` compares it with what the pods have: where it has changed, ' +
+    'a new release replaces all of them.',
+  compose:
+    'workers.env, the files that it names and what the name of the image stands for are no part of a release, and are not compared here. ' +
+    '`deploy` compares them with what the containers have: where any has changed, a new release replaces all of them.',
+} as const;
+
+function besideWarnings({ target: wanted }: Deployable, release: LiveRelease | null, isMore: boolean): string[] {
+  const target = wanted ?? release?.target ?? 'local';
+  if (release === null || target === 'local' || !isMore) return [];
+  return [beside[target]];
 }
 
 function stepOf(

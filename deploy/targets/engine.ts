@@ -48,6 +48,13 @@ export interface EngineRollout {
 /** What runs the workers of the targets `kubernetes` and `compose`. */
 export interface Engine {
   /**
+   * The components of which a worker would be replaced although it runs the release already, because what it has beside that is other by
+   * now: its settings, a certificate, what the name of its image stands for.
+   * @param live the release that runs
+   * @throws UserError with what the engine's program says; the guard's reason
+   */
+  outdated(live: EngineRelease, guard: Guard): Promise<readonly string[]>;
+  /**
    * Makes the workers of a release run.
    * @throws UserError after it went back to what ran before, Halted where that was because of what they did; GoingBackFailed;
    *   NothingChanged; the guard's reason, with everything left as it is

@@ -94,6 +94,23 @@ export async function deployToCompose(options: ComposeDeployment): Promise<void>
   }
 }
 
+/**
+ * The components of which a deploy of the release that they run would replace a container.
+ * @throws UserError with what `docker` says, or the file of settings lacks
+ */
+export async function outdatedOnCompose(live: EngineRelease, target: ComposeTarget): Promise<readonly string[]> {
+  const services = prepared(live, target);
+  const lacking = lackingSettings(target.folder);
+  if (lacking !== null) throw new UserError(lacking);
+  const marks = await marksOf({ ...live, settings: settingsIn(live) }, services, target, undefined);
+  const outdated: string[] = [];
+  for (const [component, { fingerprint }] of marks) {
+    const there = await services.running(serviceName(component));
+    if (there.some((one) => one.fingerprint !== fingerprint)) outdated.push(component);
+  }
+  return outdated;
+}
+
 /** Restarts all containers of a component at once, also those that a deploy with another docker-compose.yml has left. */
 export async function restartOnCompose(component: string, live: EngineRelease, target: ComposeTarget): Promise<void> {
   const services = prepared(live, target);

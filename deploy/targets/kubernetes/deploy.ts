@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { reasonOf, UserError } from '../../../topology/core/errors';
-import { replicasOf, settingsOrNull } from '../../../topology/settings/topology-settings';
+import { replicasOf, settingsOrNull, type TopologySettings } from '../../../topology/settings/topology-settings';
 import { graceSeconds } from '../../worker/drain-limit';
 import { type EngineRollout, GoingBackFailed, Halted, NothingChanged, wayBack, wayTo } from '../engine';
 import { writeRendering } from '../rendering';
@@ -12,6 +12,7 @@ import { type Cluster, drained, type Kubectl, kubectlOf, podsOf, rolledOut, tell
 import type { ClusterOperator } from './manifests';
 import { COMPONENT_LABEL, objectName } from './names';
 import { operatorsLeftOut } from './operators';
+import { outdatedIn } from './outdated';
 import { type KubernetesOptions, renderKubernetes } from './render';
 
 const REQUEST_LIMIT_SECONDS = 30;
@@ -49,18 +50,13 @@ type Revisions = ReadonlyMap<string, readonly Revision[]>;
  * @throws UserError with what `kubectl` says; Halted; GoingBackFailed; NothingChanged when it says that before anything is applied
  */
 export async function deployToKubernetes(options: KubernetesDeployment): Promise<void> {
-  const { folder, overlay, overlays, base, report, guard, release, watch } = options;
+  const { report, guard, release, watch } = options;
+  const { number } = release;
   const kubectl = kubectlOf(options);
-  const topology = overlay === undefined ? base : overlays.get(overlay);
-  if (topology === undefined)
-    throw new NothingChanged(`There is no topology.${overlay}.yaml. Write it, or leave --environment out.`);
+  const settings = settingsIn(options);
   const { revisions, without } = await seenBefore(kubectl, options);
-  const { number, image } = release;
-  const written = writeRendering(folder, renderKubernetes({ ...options, without, image, release: number }));
-  const path = join(folder, overlay === undefined ? 'base' : join('overlays', overlay));
-  report('manifests', `${written.filter(({ state }) => state === 'written').length} files written below ${folder}`);
+  const path = written({ ...options, without });
   await guard.mayGoOn();
-  const { settings } = topology;
   const components = [...replicasOf(settings).keys()];
   const withoutKeda = without.includes('keda');
   // Of a release that runs already nobody is watched.
@@ -91,6 +87,33 @@ export async function deployToKubernetes(options: KubernetesDeployment): Promise
     throw error instanceof Halted ? error : new UserError(textOf(error, undone.text));
   }
   await endOthers(components.map(objectName), number, options);
+}
+
+/**
+ * The components whose pods a deploy of the release that they run would replace. It writes the manifests.
+ * @throws UserError with what `kubectl` says
+ */
+export async function outdatedOnKubernetes(options: WrittenOptions & Cluster): Promise<readonly string[]> {
+  const components = [...replicasOf(settingsIn(options)).keys()];
+  return outdatedIn(written(options), components, options);
+}
+
+/** What the manifests are rendered from, and where they are written. */
+type WrittenOptions = Omit<KubernetesDeployment, 'live' | 'unfinished' | 'isBack' | 'watch' | 'mustRun' | 'canaries'>;
+
+/** The topology that is deployed. @throws NothingChanged */
+function settingsIn({ overlay, overlays, base }: WrittenOptions): TopologySettings {
+  const topology = overlay === undefined ? base : overlays.get(overlay);
+  if (topology !== undefined) return topology.settings;
+  throw new NothingChanged(`There is no topology.${overlay}.yaml. Write it, or leave --environment out.`);
+}
+
+/** Writes the manifests. @returns the Kustomize folder that is applied */
+function written({ release: { number, image }, ...options }: WrittenOptions): string {
+  const { folder, overlay, report } = options;
+  const files = writeRendering(folder, renderKubernetes({ ...options, image, release: number }));
+  report('manifests', `${files.filter(({ state }) => state === 'written').length} files written below ${folder}`);
+  return join(folder, overlay === undefined ? 'base' : join('overlays', overlay));
 }
 
 /** Replaces all pods of a component at once. */

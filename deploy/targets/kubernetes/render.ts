@@ -56,7 +56,7 @@ export function renderKubernetes(options: KubernetesOptions): RenderedFile[] {
       text: document(kustomization([...ofBase.keys()], options)),
     },
     ...[...ofBase].map(([name, manifests]) => ({ path: `base/${name}`, text: documents(manifests) })),
-    { path: 'base/topology.yaml', text: document(base.specification) },
+    { path: 'base/topology.yaml', text: topologyFile(base.specification) },
     { path: SETTINGS_OF_BASE, text: settingsFile(options.environment), isYours: true },
     ...[...overlays].flatMap(([name, overlay]) => renderOverlay(name, overlay, ofBase, options)),
   ];
@@ -97,7 +97,7 @@ function renderOverlay(
   return [
     { path: `${folder}/kustomization.yaml`, text: document(kustomizationHead(overlay)) },
     ...[...added, ...patches].map(([file, manifests]) => ({ path: `${folder}/${file}`, text: documents(manifests) })),
-    { path: `${folder}/topology.yaml`, text: document(specification) },
+    { path: `${folder}/topology.yaml`, text: topologyFile(specification) },
     {
       path: settingsOfOverlay(name),
       text: `# Settings that are other ones in ${name}, as NAME=value; the base has the rest. This file is yours.\n`,
@@ -188,6 +188,11 @@ function settingsFile(environment: Environment): string {
     ...lines,
     '',
   ].join('\n');
+}
+
+/** In one order, because that of a file is lost in the database: pods are not replaced for it. */
+function topologyFile(specification: unknown): string {
+  return NOTE + stringify(specification, { lineWidth: 0, aliasDuplicateObjects: false, sortMapEntries: true });
 }
 
 function documents(manifests: readonly object[]): string {

@@ -6,7 +6,9 @@ import { MemoryDeployTables } from '../../support/mysql/memory-deploy-tables';
 
 let tables: MemoryDeployTables;
 let ran: string[];
+let outdated: readonly string[];
 beforeEach(() => {
+  outdated = [];
   tables = new MemoryDeployTables();
   ran = [];
 });
@@ -33,6 +35,7 @@ function deployer(
   const check = async () => lost.signal.throwIfAborted();
   const engineDeployer = new EngineDeployer({
     engine: {
+      outdated: async () => outdated,
       deploy,
       restart: async (component, { number }) => void ran.push(`restart ${component} of ${number}`),
     },
@@ -187,6 +190,41 @@ describe('EngineDeployer', () => {
       expect(await deployer(deploy).deploy(release(at))).toMatchObject({ outcome });
     }
     expect(outcomes()).toEqual(['before live', 'after failed']);
+  });
+
+  test('5. Settings that would replace workers make a new release, also where the topology says the same', async () => {
+    tables.add(release('a'), 'live');
+    outdated = ['webhook'];
+    const judged: number[] = [];
+    const judge: EngineDeployerOptions['judge'] = async ({ releaseNumber }) => {
+      judged.push(releaseNumber);
+      return async () => 'CDC has been silent for 20 s';
+    };
+    expect(await deployer(replaces, { judge }, undefined, 15_000).deploy(release('a'))).toMatchObject({
+      outcome: 'rolled_back',
+      release: 2,
+      running: 1,
+    });
+    expect(judged).toEqual([2]);
+    expect(await deployer(works).deploy(release('a'))).toMatchObject({ outcome: 'live', release: 3 });
+    outdated = [];
+    expect(await deployer(works).deploy(release('a'))).toMatchObject({ outcome: 'unchanged', release: 3 });
+    expect(outcomes()).toEqual(['a superseded', 'a rolled_back', 'a live']);
+  });
+
+  test('an engine that cannot say which workers would be replaced begins no release', async () => {
+    tables.add(release('a'), 'live');
+    const unasked = { outdated: () => Promise.reject(new UserError('the token has expired')) };
+    const engine = { ...unasked, deploy: works, restart: async () => undefined };
+    await expect(deployer(works, { engine }).deploy(release('a'))).rejects.toThrow('the token has expired');
+    expect(outcomes()).toEqual(['a live']);
+    const interrupt = new AbortController();
+    const ended = async () => {
+      interrupt.abort(new Error('interrupted'));
+      throw new UserError('kubectl was ended');
+    };
+    const own = { engine: { ...engine, outdated: ended }, signal: interrupt.signal };
+    await expect(deployer(works, own).deploy(release('a'))).rejects.toThrow('interrupted');
   });
 
   test('more partitions of the changes restart the spouts that run in the pause, and the release is rolled after it', async () => {

@@ -1,4 +1,6 @@
 import type { PlacementRow } from '../../../connectors/mysql/operators/placements';
+import { planText } from '../../../deploy/cli/plan-text';
+import { Output } from '../../../deploy/console/output';
 import { type PlanOptions, planOf } from '../../../deploy/release/plan';
 import { streamsOf } from '../../../deploy/release/plan-topics';
 import type { Live, Plan } from '../../../deploy/release/plan-types';
@@ -230,6 +232,27 @@ test('on kubernetes every pod is replaced whatever changes, because each says wh
   expect(inOtherWords(before.specification)).toEqual([]);
   expect(planOf({ ...runs('components: { webhook: { replicas: 3 } }'), target: 'local' }, there).rolls).toEqual([]);
 });
+
+test.each([
+  ['kubernetes', 'settings.env is no part of a release, and is not compared here.'],
+  [
+    'compose',
+    'workers.env, the files that it names and what the name of the image stands for are no part of a release',
+  ],
+] as const)(
+  'on %s it is said what was not compared and may replace workers, and not where all are replaced anyway',
+  (target, text) => {
+    const image = 'downspout:1';
+    const there = live(BEFORE, { release: { ...runs(BEFORE), image, number: 7, target } });
+    const same = planOf({ ...runs(BEFORE), image, target }, there);
+    expect(same).toMatchObject({ steps: [], warnings: [expect.stringContaining(text)] });
+    expect(planText(same, there, ['topology.yaml'], new Output({}))).toContain(
+      'Nothing that could be seen would change.',
+    );
+    expect(planOf({ ...runs(BEFORE), image: 'downspout:2', target }, there).warnings).toEqual([]);
+    expect(planOf({ ...runs(BEFORE), target: 'local' }, live()).warnings).toEqual([]);
+  },
+);
 
 test('a release of another target is refused while one runs elsewhere', () => {
   const elsewhere = live();

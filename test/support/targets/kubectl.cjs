@@ -1,6 +1,7 @@
 // A double of kubectl: it speaks as much of its command line and output as a deployment needs, and refuses what it does not know. Its cluster is
 // {"deployments": {"name": ["template", …]}, "broken": ["name"], "refused": "kind", "unreachable": false, "drains": 0, "old": [{…}],
 // "kinds": ["kind"], "scaled": ["name"], "paused": {"name": 3}, "stuck": ["name"], "replicas": {"name": 4}, "ranBefore": {"name": 4}, "kedaBefore": {"name": "runs"}, "calls": [[…]]}. Kinds are those of what was applied. What is refused hinders nothing else that is applied. A pod that was told to end is seen by so many looks as `drains` says.
+const { createHash } = require('node:crypto');
 const { existsSync, readdirSync, readFileSync } = require('node:fs');
 const path = require('node:path');
 const { parse, parseAllDocuments, stringify } = require('yaml');
@@ -38,10 +39,28 @@ function labelsOf(folder) {
   return Object.assign({}, ...pairs);
 }
 
+/** The objects of a folder, with the ConfigMaps' names as Kustomize makes them: they end in a hash of what these hold. */
+function builtIn(folder) {
+  const base = folder.endsWith('base') ? folder : path.join(path.dirname(folder), '../base');
+  const held = {
+    'downspout-settings': [...new Set([base, folder])].map((one) => path.join(one, 'settings.env')),
+    'downspout-topology': [path.join(folder, 'topology.yaml')],
+  };
+  const hashOf = (files) => {
+    const texts = files.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : ''));
+    return createHash('sha256').update(texts.join()).digest('hex').slice(0, 10);
+  };
+  const named = Object.entries(held).reduce(
+    (text, [name, files]) => text.replaceAll(`{"name":"${name}"}`, `{"name":"${name}-${hashOf(files)}"}`),
+    JSON.stringify(documentsOf(folder)),
+  );
+  return JSON.parse(named);
+}
+
 /** What `kubectl kustomize` prints. */
 function kustomize(folder) {
   const labels = labelsOf(folder);
-  const labelled = documentsOf(folder).map(({ metadata, ...others }) =>
+  const labelled = builtIn(folder).map(({ metadata, ...others }) =>
     stringify({ ...others, metadata: { ...metadata, labels: { ...metadata.labels, ...labels } } }),
   );
   end(0, labelled.join('---\n'));
@@ -107,7 +126,7 @@ function apply(args, cluster) {
     path.join(path.dirname(folder), folder.endsWith('base') ? 'base' : '../base', 'kustomization.yaml'),
     'utf8',
   );
-  const meant = documentsOf(folder).filter(isMeant(selector));
+  const meant = builtIn(folder).filter(isMeant(selector));
   if (meant.length === 0) end(1, 'error: no objects passed to apply');
   const lines = meant.flatMap((one) => {
     if (one.kind !== 'Deployment') return [];
@@ -168,6 +187,11 @@ function kubectl(all, cluster) {
     end(0, found === undefined ? '' : `${what}.example/${found}`);
   }
   if (verb === 'get' && args.at(-1) === '-o=jsonpath={.spec.replicas}') end(0, String(cluster.replicas?.[name] ?? 1));
+  if (verb === 'get' && args.at(-1).includes('configMapRef')) {
+    const template = cluster.deployments[name]?.at(-1) ?? '';
+    const names = [...template.matchAll(/"configMap(?:Ref)?":\{"name":"([^"]+)"\}/g)].map(([, map]) => map);
+    end(0, names.join(' '));
+  }
   if (verb === 'get' && name.startsWith('--selector=')) {
     const lines = Object.entries(cluster.deployments).map(([one, history]) => {
       const grace = /"terminationGracePeriodSeconds":(\d+)/.exec(history.at(-1))?.[1] ?? 30;

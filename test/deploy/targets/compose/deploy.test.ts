@@ -6,6 +6,7 @@ import {
   type ComposeDeployment,
   deployToCompose,
   endOnCompose,
+  outdatedOnCompose,
   restartOnCompose,
 } from '../../../../deploy/targets/compose/deploy';
 import { insideNames } from '../../../../deploy/targets/compose/inside-names';
@@ -368,6 +369,27 @@ test('a new container has two minutes to become healthy', async () => {
   ]);
   expect(clock.monotonic()).toBeGreaterThanOrEqual(120_000);
   expect(docker.state.containers).toEqual([]);
+});
+
+/** The name of the image stands for another one from now on. */
+const standsFor = (digit: string) =>
+  docker.change((engine) => ({ ...engine, images: { 'downspout:1': `sha256:${digit.repeat(64)}` } }));
+
+test('what would replace containers although they run the release already is known before: settings, and what the name of an image stands for', async () => {
+  const outdated = () => outdatedOnCompose(releaseOf(7, BOTH), target());
+  standsFor('1');
+  await deploy(7, BOTH, { live: null });
+  expect(await outdated()).toEqual([]);
+  writeFileSync(join(folder, 'workers', 'workers.env'), settingsWith('other:9092'));
+  expect(await outdated()).toEqual(['due', 'webhook']);
+  watch = new WatchDouble();
+  await deploy(8, BOTH, { canaries: 1 });
+  expect(watch.seen).toEqual(['webhook', '', 'due', 'all']);
+  expect(await outdated()).toEqual([]);
+  standsFor('2');
+  expect(await outdated()).toEqual(['due', 'webhook']);
+  writeFileSync(join(folder, 'workers', 'workers.env'), '');
+  await expect(outdated()).rejects.toThrow(/workers\.env lacks WORKER_DATABASE_URL and KAFKA_BROKERS/);
 });
 
 test('a deploy that was interrupted is continued: what is new already stays', async () => {

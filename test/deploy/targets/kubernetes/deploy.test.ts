@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
@@ -6,6 +6,7 @@ import { GoingBackFailed, Halted, NothingChanged } from '../../../../deploy/targ
 import {
   deployToKubernetes,
   type KubernetesDeployment,
+  outdatedOnKubernetes,
   restartOnKubernetes,
 } from '../../../../deploy/targets/kubernetes/deploy';
 import { endOnKubernetes } from '../../../../deploy/targets/kubernetes/ending';
@@ -75,23 +76,26 @@ interface Changed extends Omit<Partial<KubernetesDeployment>, 'release' | 'live'
   readonly before?: TopologyOfEnvironment;
 }
 /** Release 7 ran before, if anything. */
+const rendered = () => ({
+  base: topologyOf(),
+  overlays: new Map([['production', PRODUCTION]]),
+  deploymentId: 'c0ffee',
+  environment: readEnvironment({}, {}),
+  folder: join(folder, 'manifests'),
+  ...cluster(),
+});
 const deploy = (release: number, { live, image, before, ...changed }: Changed = {}) => {
   const overlay = 'overlay' in changed ? changed.overlay : 'production';
   const topology = overlay === undefined ? (changed.base ?? topologyOf()) : PRODUCTION;
   const ran = live === undefined ? (kubectl.state.deployments['downspout-due'] === undefined ? null : 7) : live;
   return deployToKubernetes({
-    base: topologyOf(),
-    overlays: new Map([['production', PRODUCTION]]),
+    ...rendered(),
     overlay,
-    deploymentId: 'c0ffee',
-    environment: readEnvironment({}, {}),
     release: releaseOf(release, topology, image),
     live: ran === null ? null : releaseOf(ran, before ?? topology),
     unfinished: [],
     isBack: false,
     watch,
-    folder: join(folder, 'manifests'),
-    ...cluster(),
     ...changed,
   });
 };
@@ -262,6 +266,43 @@ test('a component is restarted by all of its pods at once, and not where it does
     ['delete', 'pod', expect.stringMatching(/name=downspout.*component in \(due,due\.canary\)$/)],
   ]);
   expect(steps.at(-1)).toBe('rollout: downspout-due is restarted');
+});
+
+const outdated = (overlay?: string) => outdatedOnKubernetes({ ...rendered(), overlay, release: releaseOf(7) });
+const settingsIn = (path: string) => join(folder, 'manifests', path, 'settings.env');
+
+describe('what would replace pods although they run the release already is known before', () => {
+  test.each([
+    [undefined, 'base'],
+    ['production', 'base'],
+    ['production', join('overlays', 'production')],
+  ])('settings that have changed (overlay %s, in %s)', async (overlay, path) => {
+    await deploy(7, { overlay });
+    expect(await outdated(overlay)).toEqual([]);
+    appendFileSync(settingsIn(path), 'LOG_LEVEL=debug\n');
+    expect(await outdated(overlay)).toEqual(['due', 'webhook']);
+    await deploy(8, { overlay, canaries: 1 });
+    expect(watch.seen.slice(-5)).toEqual(['webhook', '', 'due', '', 'all']);
+    expect(await outdated(overlay)).toEqual([]);
+  });
+
+  test('not what a cluster does not have, which is started', async () => {
+    await deploy(7);
+    appendFileSync(settingsIn('base'), 'LOG_LEVEL=debug\n');
+    kubectl.change((state) => ({ ...state, deployments: {} }));
+    expect(await outdated('production')).toEqual([]);
+  });
+
+  test('settings with which workers fail are taken back with their release, and are other ones again', async () => {
+    await deploy(7);
+    appendFileSync(settingsIn('base'), 'KAFKA_BROKERS=nowhere:9092\n');
+    watch = new WatchDouble();
+    watch.haltAt = 'replaced webhook';
+    const before = running('downspout-webhook');
+    await expect(deploy(8, { canaries: 1 })).rejects.toThrow(Halted);
+    expect(running('downspout-webhook')).toBe(before);
+    expect(await outdated('production')).toEqual(['due', 'webhook']);
+  });
 });
 
 test('all workers end, also where the cluster has no KEDA', async () => {
