@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
-import { heldFor } from '../provider/allowance';
+import { heldFor, holdIn } from '../provider/allowance';
 import { gatewayAnswer } from '../provider/gateway-answer';
 
 const error = z.object({
@@ -9,18 +9,23 @@ const error = z.object({
   message: z.string().optional().catch(undefined),
   errors: z.unknown().optional(),
   retry_after: z.number().nonnegative().optional().catch(undefined),
+  global: z.boolean().optional().catch(undefined),
 });
 const taken = z.object({ id: z.string(), channel_id: z.string() });
 
 /** The message of a nonce was deleted after it was taken. */
 const UNKNOWN_MESSAGE = 10_008;
-/** Slow mode, too many writes in the channel, a service that is limited for now, an error inside Discord's network. */
-const NOT_NOW = new Set([20_016, 20_028, 40_062, 40_333]);
+/** The bot may write in the channel again after a while that people have set, up to hours. */
+const SLOW_MODE = 20_016;
+/** Too many writes in the channel, a service that is limited for now, an error inside Discord's network. */
+const NOT_NOW = new Set([SLOW_MODE, 20_028, 40_062, 40_333]);
 /** The token is invalid, is none at all, or its bot has to be verified first. */
 const NOT_VERIFIED = 40_002;
 const NOT_CONNECTED = new Set([50_014, 40_001, NOT_VERIFIED]);
 /** What stands before Discord refuses an address for a while that asked in vain too often. */
 const BANNED_MS = 600_000;
+/** Discord sends at least one of them with each of its own limits. What stands before it sends none. */
+const LIMIT_HEADERS = ['limit', 'remaining', 'reset', 'reset-after', 'bucket', 'global', 'scope'];
 
 const REFUSALS: Readonly<Record<number, string>> = {
   10_003: 'There is no such channel, or the bot may not see it',
@@ -42,12 +47,16 @@ export function errorOf(reply: Reply): {
   readonly code: number | undefined;
   readonly said: string;
   readonly afterMs: number | undefined;
+  /** It is refused to the bot everywhere. */
+  readonly isGlobal: boolean;
 } {
-  const { code, message, errors, retry_after: seconds } = error.safeParse(reply.json()).data ?? {};
+  const { code, message, errors, retry_after: seconds, global } = error.safeParse(reply.json()).data ?? {};
   // The field that is wrong stands below.
   const text = message === undefined || errors === undefined ? message : `${message} ${JSON.stringify(errors)}`;
   const said = reply.shown(text) || 'no reason given';
-  return { code, said, afterMs: seconds === undefined ? undefined : Math.ceil(seconds * 1_000) };
+  const afterMs = seconds === undefined ? undefined : Math.ceil(seconds * 1_000);
+  const isGlobal = global === true || limitOf(reply, 'global') !== undefined || limitOf(reply, 'scope') === 'global';
+  return { code, said, afterMs, isGlobal };
 }
 
 /** What the answer to a message means, with a sentence for those who ask why. */
@@ -58,27 +67,30 @@ export function meaningOf(
   const { status } = reply;
   if (reply.isOk) {
     const { success, data } = taken.safeParse(reply.json());
-    if (success) return { kind: 'delivered', status, receipt: reply.shown(`${data.channel_id}/${data.id}`) };
+    const hold = holdIn(reply, { remaining: 'x-ratelimit-remaining', reset: 'x-ratelimit-reset-after', now });
+    if (success) return { kind: 'delivered', status, receipt: reply.shown(`${data.channel_id}/${data.id}`), ...hold };
     return { kind: 'unknown', status, reason: `Discord answered HTTP ${status} without a message: ${reply.shown()}` };
   }
-  const { code, said, afterMs } = errorOf(reply);
+  const { code, said, afterMs, isGlobal } = errorOf(reply);
   const quoted = `(HTTP ${status}${code === undefined ? '' : `, code ${code}`}: ${said})`;
   if (code === UNKNOWN_MESSAGE && inDoubt) return { kind: 'delivered', status };
   if (status === 401 || (code !== undefined && NOT_CONNECTED.has(code))) {
     const reason = `Discord does not take the bot's token any more ${quoted}. Connect the account again`;
     return { kind: 'unusable', status, reason, ...(code === NOT_VERIFIED ? { isFinal: true } : {}) };
   }
+  const waitMs = afterMs ?? reply.waitMs('retry-after', now) ?? reply.waitMs('x-ratelimit-reset-after', now);
+  const isLimitOfDiscord = isGlobal || LIMIT_HEADERS.some((name) => limitOf(reply, name) !== undefined);
+  if (code === undefined && (status === 403 || (status === 429 && !isLimitOfDiscord))) {
+    const reason = `Discord does not let this address in for now ${quoted}`;
+    const heldMs = (status === 429 ? waitMs : undefined) ?? BANNED_MS;
+    return { kind: 'retry', status, reason, ...heldFor(heldMs, 'app') };
+  }
   if (status === 429 || (code !== undefined && NOT_NOW.has(code))) {
-    const waitMs = afterMs ?? reply.waitMs('retry-after', now) ?? reply.waitMs('x-ratelimit-reset-after', now);
     const reason = `Discord takes no more from the bot, or in this channel, for now ${quoted}`;
-    // Elsewhere it is one channel that takes no more, also from others.
-    const isOfBot = reply.header('x-ratelimit-global') !== undefined || reply.header('x-ratelimit-scope') === 'global';
+    // A limit that is shared is the channel's, also for what others write there, and does not count against the address.
+    const isOfBot = status === 429 && code !== SLOW_MODE && (isGlobal || limitOf(reply, 'scope') !== 'shared');
     if (isOfBot) return { kind: 'retry', status, reason, ...heldFor(waitMs) };
     return { kind: 'retry', status, reason, ...(waitMs === undefined ? {} : { afterMs: waitMs }) };
-  }
-  if (status === 403 && code === undefined) {
-    const reason = `Discord does not let this address in for now ${quoted}`;
-    return { kind: 'retry', status, reason, afterMs: BANNED_MS };
   }
   if (status >= 500) {
     return { kind: 'unknown', status, reason: `Discord failed ${quoted}; it may have the message` };
@@ -90,6 +102,11 @@ export function meaningOf(
       reason: `${refusalOf(status, code)} ${quoted}`,
     }
   );
+}
+
+/** What Discord says of the limit that counts for the request. */
+function limitOf(reply: Reply, name: string): string | undefined {
+  return reply.header(`x-ratelimit-${name}`);
 }
 
 function refusalOf(status: number, code: number | undefined): string {

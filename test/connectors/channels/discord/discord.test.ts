@@ -1,5 +1,6 @@
 import type { FakeDiscord, FakeDiscordOptions } from '../../../../deploy/fakes/discord';
 import { systemClock } from '../../../../topology/core/clock';
+import type { Outcome } from '../../../../topology/message';
 import { channelBattery } from '../channel-battery';
 import type { PlayedChannel } from '../played-channel';
 import { CHANNEL, discordWorld, OTHER_TOKEN, openDiscord, TOKEN } from './discord-world';
@@ -63,12 +64,15 @@ describe('what the answers mean:', () => {
     expect(await world.send(a)).toMatchObject({ kind: 'retry', status: 429, afterMs: 1_250 });
   });
 
-  test('the sixth message of five seconds waits', async () => {
+  test('the fifth message of five seconds says that it was the last, and the sixth holds its bot', async () => {
     await start({ limit: 5 });
-    for (let n = 0; n < 5; n++) await world.send(a, { idempotencyKey: `key-${n}` });
-    const outcome = await world.send(a, { idempotencyKey: 'another' });
-    expect(outcome).toMatchObject({ kind: 'retry', status: 429 });
-    expect((outcome as { afterMs: number }).afterMs).toBeLessThanOrEqual(5_000);
+    const outcomes: Outcome[] = [];
+    for (let n = 0; n < 6; n++) outcomes.push((await world.send(a, { idempotencyKey: `key-${n}` })) as Outcome);
+    const holds = outcomes.map((one) => ('hold' in one ? one.hold : undefined));
+    const held = { of: 'account', ms: expect.any(Number) };
+    expect(holds).toEqual([undefined, undefined, undefined, undefined, held, held]);
+    expect(outcomes.map(({ kind }) => kind)).toEqual([...Array(5).fill('delivered'), 'retry']);
+    for (const hold of holds) expect(hold?.ms ?? 0).toBeLessThanOrEqual(5_000);
   });
 
   test.each([
@@ -92,16 +96,16 @@ describe('what the answers mean:', () => {
     expect(outcome).toEqual({ kind: 'rejected', status, reason: expect.stringMatching(reason) });
   });
 
-  test('slow mode is tried again', async () => {
+  test('slow mode is tried again, and holds no other channel of its bot', async () => {
     await start();
     world.protocol.forbids.set(CHANNEL, { code: 20_016, message: 'slowmode' });
     expect(await world.send(a)).toMatchObject({ kind: 'retry', status: 403 });
-  });
-
-  test('an address that is kept out for a while waits', async () => {
-    await start();
-    jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status: 403, json: 'error code: 1015' });
-    expect(await world.send(a)).toMatchObject({ kind: 'retry', status: 403, afterMs: 600_000 });
+    const json = { message: 'slowmode', code: 20_016, retry_after: 3_600, global: false };
+    const headers = { 'x-ratelimit-remaining': '3' };
+    jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status: 429, headers, json });
+    const outcome = await world.send(a);
+    expect(outcome).toMatchObject({ kind: 'retry', status: 429, afterMs: 3_600_000 });
+    expect(outcome).not.toHaveProperty('hold');
   });
 
   test.each([

@@ -50,6 +50,36 @@ test.each([
     of,
     2_000,
   ],
+  [
+    'discord, of a channel, of which each message in it would be told',
+    ofDiscord(reply(429, { 'x-ratelimit-scope': 'user' }, { retry_after: 1.5 }), { inDoubt: false, now }),
+    of,
+    1_500,
+  ],
+  [
+    'discord, of the bot, in the body alone',
+    ofDiscord(reply(429, {}, { retry_after: 2, global: true }), { inDoubt: false, now }),
+    of,
+    2_000,
+  ],
+  [
+    'discord, of all bots behind the address, by what stands before it',
+    ofDiscord(reply(429, { 'retry-after': '900' }, 'error code: 1015'), { inDoubt: false, now }),
+    app,
+    900_000,
+  ],
+  [
+    'discord, of all bots behind the address, without a time',
+    ofDiscord(reply(429, {}, 'error code: 1015'), { inDoubt: false, now }),
+    app,
+    600_000,
+  ],
+  [
+    'discord, of all bots behind an address that is kept out',
+    ofDiscord(reply(403, { 'retry-after': '0' }, 'error code: 1015'), { inDoubt: false, now }),
+    app,
+    600_000,
+  ],
   ['facebook, of the page', ofFacebook(reply(400, {}, { error: { code: 32 } }), { inDoubt: false, now }), of, HOUR_MS],
   ['facebook, of the app', ofFacebook(reply(400, {}, { error: { code: 4 } }), { inDoubt: false, now }), app, 600_000],
 ])('what is refused because there was too much holds %s', (_, outcome, whose, ms) => {
