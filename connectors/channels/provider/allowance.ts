@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Hold, Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
 
@@ -36,4 +37,26 @@ export function trusted<T extends Outcome | 'not_started'>(outcome: T, credentia
   if (given === 'not_started' || !('hold' in given) || given.hold?.of !== 'app') return outcome;
   if (credentials.server === undefined) return outcome;
   return { ...given, hold: { ...given.hold, of: 'account' } } as T;
+}
+
+const SERVER_DIGITS = 32;
+
+/**
+ * The app for which an account counts. A server that the account's credentials name may be anybody's, and takes whatever they name as
+ * their app: what was sent there counts for that server's app of this name, otherwise one account could use up what all others have.
+ */
+export function appAt<Credentials extends { readonly server?: unknown }>(
+  credentials: Credentials,
+  appOf: (credentials: Credentials) => string | undefined,
+  originOf: (credentials: Credentials) => string,
+): string | undefined {
+  const app = appOf(credentials);
+  const origin = originOf(credentials);
+  if (credentials.server === undefined || origin === originOf({ ...credentials, server: undefined })) return app;
+  const hash = createHash('sha256')
+    .update(JSON.stringify([app, origin]))
+    .digest('hex')
+    .slice(0, SERVER_DIGITS);
+  // With a blank, which no app's own name has.
+  return `at ${hash}`;
 }

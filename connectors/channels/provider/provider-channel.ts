@@ -23,7 +23,7 @@ import { Media } from '../media/media';
 import type { MediaTaken } from '../media/media-fetch';
 import type { MediaFile } from '../media/media-file';
 import { checkPublic } from '../media/public-media';
-import { trusted } from './allowance';
+import { appAt, trusted } from './allowance';
 import { apiOf, type GatedApi } from './api';
 import { inTime } from './in-time';
 import { judged } from './judged';
@@ -194,9 +194,17 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     if (lookup !== undefined) this.lookup = (message, context) => this.look(message, context, lookup);
     const { refresh, appOf } = provider;
     if (appOf !== undefined) {
+      // It is asked for with each row, and a hash takes longer than a look.
+      const apps = new WeakMap<object, string | undefined>();
       this.appOf = (account) => {
         const known = this.accounts.latest(account);
-        return known === undefined ? undefined : appOf(known);
+        if (known === undefined) return undefined;
+        if (!apps.has(known))
+          apps.set(
+            known,
+            appAt(known, appOf, (own) => provider.originOf(own, this.sessions)),
+          );
+        return apps.get(known);
       };
     }
     if (refresh !== undefined) {
