@@ -27,7 +27,8 @@ export interface FakePost {
   readonly spoiler: string;
   readonly visibility: string;
   readonly language: string | null;
-  readonly replyTo: string | null;
+  /** None any more once that was deleted. */
+  replyTo: string | null;
   readonly images: readonly FakeImage[];
   /** Epoch milliseconds. */
   readonly at: number;
@@ -54,10 +55,13 @@ const statusSchema = z.strictObject({
 export class FakeMastodon implements FakeProtocol {
   readonly name = 'mastodon';
   readonly revoked = new Set<string>();
+  /** Accounts that moderators have limited: what they post publicly is unlisted. */
+  readonly silenced = new Set<string>();
   readonly media = new FakeMastodonMedia();
   /** Requests that were refused because there were too many. */
   refused = 0;
   private readonly kept: FakePost[] = [];
+  private taken = 0;
   /** Posts by account and key. */
   private readonly keys = new Map<string, FakePost>();
   private readonly windows = new Map<string, { endsAt: number; count: number }>();
@@ -66,6 +70,13 @@ export class FakeMastodon implements FakeProtocol {
 
   posts(): readonly FakePost[] {
     return this.kept;
+  }
+
+  /** As its owner may. */
+  delete(deleted: string): void {
+    const index = this.kept.findIndex(({ id }) => id === deleted);
+    if (index >= 0) this.kept.splice(index, 1);
+    for (const post of this.kept) if (post.replyTo === deleted) post.replyTo = null;
   }
 
   publishes({ method, path }: FakeRequest): boolean {
@@ -123,8 +134,9 @@ export class FakeMastodon implements FakeProtocol {
       return ok({ id: idOf(account), username: account, acct: account });
     const listed = /^\/api\/v1\/accounts\/([^/]+)\/statuses$/.exec(path)?.[1];
     if (listed !== undefined) return this.list(request, listed);
-    const sought = /^\/api\/v1\/statuses\/([^/]+)\/source$/.exec(path)?.[1];
+    const [, sought, itsSource] = /^\/api\/v1\/statuses\/([^/]+)(\/source)?$/.exec(path) ?? [];
     const post = this.kept.find(({ id }) => id === sought);
+    if (post !== undefined && itsSource === undefined) return ok(statusOf(post));
     if (post === undefined || post.account !== account) return problem(404, 'Record not found');
     return ok({ id: post.id, text: post.text, spoiler_text: post.spoiler });
   }
@@ -145,12 +157,12 @@ export class FakeMastodon implements FakeProtocol {
     const images = this.media.attach(media_ids, account);
     if ('status' in images) return images;
     const post: FakePost = {
-      id: String(FIRST_ID + BigInt(this.kept.length)),
+      id: String(FIRST_ID + BigInt(this.taken++)),
       account,
       key: headers['idempotency-key'] === undefined ? undefined : String(headers['idempotency-key']),
       text: status.trim(),
       spoiler: (spoiler_text ?? '').trim(),
-      visibility: visibility ?? 'public',
+      visibility: this.visibilityOf(account, visibility),
       language: language ?? null,
       replyTo: in_reply_to_id ?? null,
       images,
@@ -160,6 +172,10 @@ export class FakeMastodon implements FakeProtocol {
     await clock.sleep(keyGapMs);
     if (key !== undefined) this.keys.set(key, post);
     return ok(statusOf(post));
+  }
+
+  private visibilityOf(account: string, wanted = 'public'): string {
+    return wanted === 'public' && this.silenced.has(account) ? 'unlisted' : wanted;
   }
 
   private problemOf({

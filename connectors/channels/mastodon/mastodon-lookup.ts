@@ -19,6 +19,7 @@ const MAX_ALIKE = 40;
 const BEGINNING = 100;
 /** Of one post, UTF-16 units: many times what servers take. */
 const MAX_CONTENT = 200_000;
+const REPLY_UNCLEAR = 'a post with the same text may be the answer to the post that has been deleted since';
 
 const ownAccount = z.object({ id: z.string() });
 const post = z.object({
@@ -47,6 +48,7 @@ export async function findStatus(
   wanted: MastodonStatus,
   { credentials, ask, notBefore, now, media, claimFirst, kept }: Looking<MastodonCredentials>,
 ): Promise<LookupAnswer> {
+  const { in_reply_to_id } = wanted;
   const get = (path: string) => {
     const headers = { authorization: `Bearer ${credentials.token}` };
     return ask({ method: 'GET', url: urlOf(credentials, path), headers });
@@ -71,15 +73,25 @@ export async function findStatus(
     if (last === undefined || recent.length < listed.value.length) break;
     older = `&max_id=${encodeURIComponent(last.id)}`;
   }
-  // The oldest first: it is the one of the first attempt.
-  let isAnyUnclear = false;
-  for (const one of alike.toReversed()) {
+  // The oldest first: it is the one of the first attempt. Those that are seen by others than was asked for may be another message's.
+  const isExact = ({ visibility }: Post) => wanted.visibility === undefined || visibility === wanted.visibility;
+  const ordered = alike.toReversed().toSorted((one, other) => Number(isExact(other)) - Number(isExact(one)));
+  let unclearBecause: string | undefined;
+  for (const one of ordered) {
     const { id, url, uri } = one;
     const written = read(await get(`/api/v1/statuses/${encodeURIComponent(id)}/source`), source, now());
     if ('kind' in written) return written;
     if (written.value.text.trim() !== wanted.status.trim()) continue;
     if (imagesOf(one) === 'unclear') {
-      isAnyUnclear = true;
+      unclearBecause = IMAGES_UNCLEAR;
+      continue;
+    }
+    if (answeredBy(one) !== in_reply_to_id) {
+      // It answers none: it never has, or what it answered has been deleted.
+      const answered = await get(`/api/v1/statuses/${encodeURIComponent(in_reply_to_id ?? '')}`);
+      if (isUnanswered(answered)) return unclear(answered);
+      if (!answered.isOk && answered.status !== 404) return unread(meaningOf(answered, now()), saidBy(answered));
+      if (!answered.isOk) unclearBecause = REPLY_UNCLEAR;
       continue;
     }
     // As `meaningOf` has it, so that it is the receipt of whichever message the post is of.
@@ -87,7 +99,7 @@ export async function findStatus(
     if (typeof claimed === 'string') return { kind: 'accepted', receipt: claimed };
     if (claimed !== undefined) return claimed;
   }
-  return isAnyUnclear ? { kind: 'unknown', reason: IMAGES_UNCLEAR } : { kind: 'absent' };
+  return unclearBecause === undefined ? { kind: 'absent' } : { kind: 'unknown', reason: unclearBecause };
 }
 
 /** @param video under which id the server was given it */
@@ -99,13 +111,24 @@ function likenessOf({ media_attachments: images }: Post, media: readonly MediaIt
   );
 }
 
+/**
+ * Of an account that its moderators have limited a server keeps what was to be public as unlisted. A post whose answered post was deleted
+ * answers none any more.
+ */
 function looksLike(one: Post, { status, visibility, spoiler_text = '', in_reply_to_id }: MastodonStatus): boolean {
+  const answered = answeredBy(one);
   return (
-    (visibility === undefined || one.visibility === visibility) &&
+    (visibility === undefined ||
+      one.visibility === visibility ||
+      (visibility === 'public' && one.visibility === 'unlisted')) &&
     one.spoiler_text.trim() === spoiler_text.trim() &&
-    (one.in_reply_to_id ?? undefined) === in_reply_to_id &&
+    (answered === undefined || answered === in_reply_to_id) &&
     lettersOf(textIn(one.content)).startsWith(lettersOf(beginningOf(status)))
   );
+}
+
+function answeredBy({ in_reply_to_id }: Post): string | undefined {
+  return in_reply_to_id ?? undefined;
 }
 
 /** As far as the server shows a text as it was written: it shortens mentions and URLs. */
@@ -131,5 +154,9 @@ function read<T>(
   if (isUnanswered(ended)) return unclear(ended);
   const result = schema.safeParse(ended.json());
   if (ended.isOk && result.success) return { value: result.data, reply: ended };
-  return unread(meaningOf(ended, now), `HTTP ${ended.status}: ${ended.shown()}`);
+  return unread(meaningOf(ended, now), saidBy(ended));
+}
+
+function saidBy(reply: Reply): string {
+  return `HTTP ${reply.status}: ${reply.shown()}`;
 }

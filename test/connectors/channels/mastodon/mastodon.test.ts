@@ -290,8 +290,57 @@ describe('a post in doubt', () => {
     expect(await lookUp({ text: 'same' }, since)).toEqual({ kind: 'accepted', receipt: urlOf(first?.id) });
     expect(await lookUp({ text: '<same> & more' }, since)).toEqual({ kind: 'accepted', receipt: urlOf(third?.id) });
     expect(await lookUp({ text: 'same', visibility: 'unlisted' }, since)).toEqual({ kind: 'absent' });
-    expect(await lookUp({ text: 'same', replyTo: '7' }, since)).toEqual({ kind: 'absent' });
+    expect(await lookUp({ text: 'same', replyTo: first?.id }, since)).toEqual({ kind: 'absent' });
     expect(await lookUp({ text: 'other' }, since)).toEqual({ kind: 'absent' });
+  });
+
+  test('of an account that its server has limited is found, although it is kept as unlisted', async () => {
+    await start();
+    const since = now();
+    world.protocol.silenced.add('shop');
+    await send({ text: 'same', visibility: 'public' });
+    const [post] = world.protocol.posts();
+    expect(post).toMatchObject({ visibility: 'unlisted' });
+    expect(await lookUp({ text: 'same', visibility: 'private' }, since)).toEqual({ kind: 'absent' });
+    expect(await lookUp({ text: 'same', visibility: 'public' }, since)).toEqual({
+      kind: 'accepted',
+      receipt: urlOf(post?.id),
+    });
+  });
+
+  test('takes the post of its own visibility where there is an unlisted one too', async () => {
+    await start();
+    const since = now();
+    world.server.order({ do: 'drop', times: 2 });
+    await send({ text: 'same', visibility: 'unlisted' }, { idempotencyKey: '1' });
+    await send({ text: 'same', visibility: 'public' }, { id: 2, idempotencyKey: '2' });
+    const [unlisted, shown] = world.protocol.posts().map(({ id }) => ({ kind: 'accepted', receipt: urlOf(id) }));
+    expect(await lookUp({ text: 'same', visibility: 'public' }, since, 'shop', 2)).toEqual(shown);
+    expect(await lookUp({ text: 'same', visibility: 'unlisted' }, since)).toEqual(unlisted);
+  });
+
+  test('whose answered post was deleted is neither found nor absent', async () => {
+    await start();
+    const since = now();
+    await send({ text: 'question' }, { idempotencyKey: '1' });
+    const replyTo = world.protocol.posts()[0]?.id ?? '';
+    await send({ text: 'yes', replyTo }, { idempotencyKey: '2' });
+    expect(await lookUp({ text: 'yes', replyTo: '7' }, since)).toEqual({ kind: 'absent' });
+    world.protocol.delete(replyTo);
+    expect(await lookUp({ text: 'yes', replyTo }, since)).toMatchObject({
+      kind: 'unknown',
+      reason: expect.stringContaining('deleted'),
+    });
+    expect(await lookUp({ text: 'no', replyTo }, since)).toEqual({ kind: 'absent' });
+    const asUsual = world.protocol.handle.bind(world.protocol);
+    jest.spyOn(world.protocol, 'handle').mockImplementation(async (request) => {
+      const isOfAnswered = request.path.endsWith(replyTo);
+      return isOfAnswered ? { status: 429, json: {} } : asUsual(request);
+    });
+    expect(await lookUp({ text: 'yes', replyTo }, since)).toMatchObject({
+      kind: 'unknown',
+      reason: expect.stringContaining('HTTP 429'),
+    });
   });
 
   test('is not taken for the same text of last week', async () => {
