@@ -229,11 +229,10 @@ function shownOf(commentary: string): string {
   for (let rest = commentary; rest !== ''; ) {
     const part =
       /^\\[\\|{}@[\]()<>#*_~]/.exec(rest)?.[0] ??
-      /^(?:#[\p{L}\p{N}]+|@\[[^\]]+\]\(urn:li:\w+:[\w-]+\)|\{hashtag\|\\?#\|[^}]+\}|[^\\|{}@[\]()<>#*_~]+)/u.exec(
-        rest,
-      )?.[0];
+      /^@\[(?:\\[\\|{}@[\]()<>#*_~]|[^\\|{}@[\]()<>#*_~])+\]\(urn:li:\w+:[\w-]+\)/.exec(rest)?.[0] ??
+      /^(?:#[\p{L}\p{N}]+|\{hashtag\|\\?#\|[^}]+\}|[^\\|{}@[\]()<>#*_~]+)/u.exec(rest)?.[0];
     if (part === undefined) break;
-    shown += part.startsWith('\\') ? part.slice(1) : part;
+    shown += /^[\\@]/.test(part) ? part.replace(/\\(.)/g, '$1') : part;
     rest = rest.slice(part.length);
   }
   return shown;

@@ -26,11 +26,32 @@ test.each([
   ['a # within a word is none', 'C# and a#b', 'C\\# and a\\#b'],
   ['a mention stays one', 'thanks @[Acme (EU)](x)', 'thanks \\@\\[Acme \\(EU\\)\\]\\(x\\)'],
   ['a mention names a URN', 'thanks @[Acme](urn:li:organization:12)!', 'thanks @[Acme](urn:li:organization:12)!'],
+  [
+    'the name of a mention gets its backslashes too',
+    'by @[Acme | R&D_1 (EU)](urn:li:organization:12).',
+    'by @[Acme \\| R&D\\_1 \\(EU\\)](urn:li:organization:12).',
+  ],
+  ['a name does not go beyond the next mention', '@[a @[b](urn:li:person:x_1)', '\\@\\[a @[b](urn:li:person:x_1)'],
   ['an address is none', 'me@example.com', 'me\\@example.com'],
 ])('%s', (_, text, little) => {
   expect(littleText(text)).toBe(little);
   expect(plainText(little)).toBe(text);
 });
+
+test('a mention whose name has its backslashes already is not given more, and one that stands for itself is', () => {
+  const mention = '@[Acme \\[EU\\] \\(new\\)](urn:li:organization:12)';
+  expect(littleText(mention)).toBe(mention);
+  expect(plainText(mention)).toBe('@[Acme [EU] (new)](urn:li:organization:12)');
+  expect(littleText('@[a\\b](urn:li:person:x)')).toBe('@[a\\\\b](urn:li:person:x)');
+});
+
+test.each(['@[', '@[a\\', '@[\\]', '#a(', '@[a](urn:li:person:'])(
+  'a text of nothing but %j has no mention',
+  (piece) => {
+    const text = piece.repeat(40_000 / piece.length);
+    expect(plainText(littleText(text))).toBe(text);
+  },
+);
 
 test('a hashtag that LinkedIn shows as a template reads as it was written', () => {
   expect(plainText('all {hashtag|\\#|new} \\(yes\\)')).toBe('all #new (yes)');

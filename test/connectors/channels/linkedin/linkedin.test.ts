@@ -69,6 +69,15 @@ test('a post goes out as it was written, and the receipt is its URN', async () =
   ]);
 });
 
+test('a mention of a name with reserved characters is read to its end, and found again', async () => {
+  await start();
+  const since = now();
+  const text = 'Thanks to @[Acme | R&D_1 (EU) \\[new\\]](urn:li:organization:12), all of it';
+  expect(await send({ text })).toMatchObject({ kind: 'delivered' });
+  expect(world.protocol.posts()).toMatchObject([{ shown: text.replaceAll('\\', '') }]);
+  expect(await lookUp({ text }, since)).toMatchObject({ kind: 'accepted' });
+});
+
 test('the body is a function of the row, so each attempt has the same', async () => {
   await start({ duplicateMs: 0 });
   for (const dueAt of [1, 2]) await send({ text: 'a (b)' }, { dueAt });
@@ -76,13 +85,16 @@ test('the body is a function of the row, so each attempt has the same', async ()
   expect(first).toBe(second);
 });
 
-test('the fake cuts a post at a reserved character that has no backslash, and answers 201', async () => {
+test.each([
+  ['before (and after)', 'before '],
+  ['by @[Acme_1](urn:li:organization:12)', 'by '],
+])('the fake cuts %j at a reserved character that has no backslash, and answers 201', async (commentary, shown) => {
   await start();
   await send({ text: 'a' });
   const call = world.server.calls[0] as (typeof world.server.calls)[0];
-  const body = Buffer.from(JSON.stringify({ ...JSON.parse(String(call.body)), commentary: 'before (and after)' }));
+  const body = Buffer.from(JSON.stringify({ ...JSON.parse(String(call.body)), commentary }));
   expect(await world.protocol.handle({ ...call, body })).toMatchObject({ status: 201 });
-  expect(world.protocol.posts()[1]).toMatchObject({ shown: 'before ' });
+  expect(world.protocol.posts()[1]).toMatchObject({ shown });
 });
 
 describe('what the answers mean:', () => {
