@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { language } from './language';
+import { linkOf } from './link-in-text';
 import { media } from './media';
 import { fields } from './payload-field';
 import { graphemes, whatIsTooLong } from './text-length';
@@ -15,7 +16,7 @@ const MAX_UNITS = 40_000;
 const MAX_IMAGES = 4;
 const MAX_ALT = 1_500;
 
-const URL_IN_TEXT = /(?<![\p{L}\p{N}_@/])https?:\/\/[^\s<>"]*[^\s<>".,;:!?'()[\]{}]/giu;
+const URL_IN_TEXT = /(?<![\p{L}\p{N}_@/])https?:\/\/[^\s<>"]+/giu;
 /** `@user@domain`: the user counts, the domain does not. */
 const MENTION = /(?<![\p{L}\p{N}_=/])@([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*)@[\p{L}\p{N}_.-]*[\p{L}\p{N}_]/giu;
 
@@ -71,5 +72,9 @@ export const mastodon = z
 
 /** The text as its length is counted. */
 function counted(text: string): string {
-  return text.replace(URL_IN_TEXT, 'x'.repeat(URL_CHARACTERS)).replace(MENTION, '@$1');
+  const shortened = text.replace(URL_IN_TEXT, (address) => {
+    const link = linkOf(address);
+    return link === '' ? address : 'x'.repeat(URL_CHARACTERS) + address.slice(link.length);
+  });
+  return shortened.replace(MENTION, '@$1');
 }

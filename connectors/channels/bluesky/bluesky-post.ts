@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { linkOf } from '../../../topology/payloads/link-in-text';
 import type { Payload } from '../../../topology/payloads/payloads';
 
 export const COLLECTION = 'app.bsky.feed.post';
@@ -63,7 +64,7 @@ export interface ReplyTo {
 /** More are left as text, because each is asked for. */
 const MAX_MENTIONS = 20;
 
-const LINK = /(?<![\p{L}\p{N}_])https?:\/\/[^\s<>"]*[^\s<>".,;:!?'()[\]{}]/giu;
+const ADDRESS = /(?<![\p{L}\p{N}_])https?:\/\/[^\s<>"]+/giu;
 const MENTION =
   /(?<![\p{L}\p{N}_./@])@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)/giu;
 /** Of letters, numbers and underscores, and not of numbers alone; 64 characters at most. */
@@ -78,7 +79,11 @@ const MINUTE_MICROS = 60_000_000;
 
 export function draftOf(payload: Payload<'bluesky'>): BlueskyDraft {
   const { text } = payload;
-  const links = [...text.matchAll(LINK)];
+  const links = [...text.matchAll(ADDRESS)].flatMap((match) => {
+    match[0] = linkOf(match[0]);
+    // A server may refuse a post that links to what is no address.
+    return URL.canParse(match[0]) ? [match] : [];
+  });
   // What stands in a link is none of its own.
   const isFree = ({ index }: RegExpExecArray) =>
     links.every((link) => index < link.index || index >= link.index + link[0].length);

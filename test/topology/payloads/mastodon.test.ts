@@ -17,6 +17,8 @@ test.each([
   ['a URL has 23 characters, however long it is', `https://example.com/${'x'.repeat(300)}`, 23],
   ['so has a short one', 'http://a.de', 23],
   ['what ends the sentence is no part of it', '(see https://example.com/a).', 5 + 23 + 2],
+  ['a bracket that a URL opens is its own', '(see https://example.com/a_(b)).', 5 + 23 + 2],
+  ['a scheme without more is none', 'https://... yes', 15],
   ['two URLs are two', 'https://a.test/1 https://b.test/2', 47],
   ['of a mention the user counts', '@someone@a-very-long-domain.example', 8],
   ['a local mention is what it is', '@someone', 8],

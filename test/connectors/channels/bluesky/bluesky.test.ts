@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import type { FakeBlueskyOptions } from '../../../../deploy/fakes/bluesky';
+import type { FakeBlueskyOptions, FakeBlueskyPost } from '../../../../deploy/fakes/bluesky';
 import { systemClock } from '../../../../topology/core/clock';
 import { channelBattery } from '../channel-battery';
 import { type BlueskyWorld, blueskyWorld, HANDLE, openBluesky, PASSWORD } from './bluesky-world';
@@ -23,6 +23,16 @@ afterEach(async () => {
 const DUE = Date.UTC(2027, 0, 15, 8);
 const puts = () => world.server.calls.filter(({ path }) => path.endsWith('putRecord'));
 
+/** Parts of a post's text, and what they are links to. */
+function linkedIn(post: FakeBlueskyPost | undefined): unknown[] {
+  const { text = '', facets = [] } = post?.value ?? {};
+  const bytes = Buffer.from(text);
+  return facets.map(({ index, features }) => [
+    bytes.subarray(index.byteStart, index.byteEnd).toString(),
+    Object.values(features[0] ?? {})[1],
+  ]);
+}
+
 describe('a post', () => {
   test('goes out as it was written, with what is a link in it, and the receipt is its address', async () => {
     await start();
@@ -32,17 +42,19 @@ describe('a post', () => {
     expect(outcome).toEqual({ kind: 'delivered', status: 200, receipt: post?.uri });
     expect(post?.uri).toMatch(/^at:\/\/did:plc:shoptest\/app\.bsky\.feed\.post\/[2-7a-z]{13}$/);
     expect(post?.value).toMatchObject({ text, createdAt: '2027-01-15T08:00:00.000Z', langs: ['de'] });
-    const bytes = Buffer.from(text);
-    const linked = (post?.value.facets ?? []).map(({ index, features }) => [
-      bytes.subarray(index.byteStart, index.byteEnd).toString(),
-      Object.values(features[0] ?? {})[1],
-    ]);
-    expect(linked).toEqual([
+    expect(linkedIn(post)).toEqual([
       ['@ann.test', 'did:plc:anntest'],
       ['https://example.com/a?b#c', 'https://example.com/a?b#c'],
       ['#spring', 'spring'],
       ['http://a.example/#x', 'http://a.example/#x'],
     ]);
+  });
+
+  test('links to an address with the brackets that are its own, and to none that is no address', async () => {
+    await start();
+    const page = 'https://en.wikipedia.org/wiki/Mercury_(planet)';
+    await world.send({ text: `(see ${page}), http://a.test:99999/#one and https://..` });
+    expect(linkedIn(world.protocol.posts()[0])).toEqual([[page, page]]);
   });
 
   test('has a card below it where it has a link with a title', async () => {
