@@ -32,7 +32,7 @@ const page = z.object({
  */
 export async function findMessage(
   { channel, thread_ts }: SlackMessage,
-  { credentials, ask, notBefore, now, idempotencyKey }: Looking<SlackCredentials>,
+  { credentials, ask, notBefore, now, idempotencyKey, media }: Looking<SlackCredentials>,
 ): Promise<LookupAnswer> {
   const { event_type, event_payload } = metadataOf(idempotencyKey);
   const method = thread_ts === undefined ? 'conversations.history' : 'conversations.replies';
@@ -56,7 +56,8 @@ export async function findMessage(
     const prefix = namePrefixOf(idempotencyKey);
     const withFiles = messages.find(({ files }) => files.some(({ name = '' }) => name.startsWith(prefix)));
     if (withFiles !== undefined) return { kind: 'accepted', receipt: `${channel}:${withFiles.ts}` };
-    isAnyHidden ||= messages.some(({ files }) => files.some(({ name }) => name === undefined));
+    // What stands for a file that somebody has deleted has no name: a message without files is none of those.
+    isAnyHidden ||= media.length > 0 && messages.some(({ files }) => files.some(({ name }) => name === undefined));
     const ours = messages.filter(({ metadata }) => metadata?.event_type === event_type);
     const found = ours.find(({ metadata }) => keyIn(metadata?.event_payload) === event_payload.key);
     if (found !== undefined) return { kind: 'accepted', receipt: `${channel}:${found.ts}` };

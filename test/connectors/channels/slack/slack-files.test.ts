@@ -83,6 +83,13 @@ test('a message with images in doubt is found by their names, and only if it is 
   expect(await lookUp(cup())).toMatchObject({ kind: 'unknown' });
 });
 
+test("a message without files is absent although others' files have no names, as deleted ones have none", async () => {
+  expect(await send(cup())).toMatchObject({ kind: 'delivered' });
+  world.protocol.hidesFiles = true;
+  expect(await lookUp({ text: 'a' }, { idempotencyKey: 'key-2' })).toEqual({ kind: 'absent' });
+  expect(await lookUp(cup(), { idempotencyKey: 'key-2' })).toMatchObject({ kind: 'unknown' });
+});
+
 test('half an upload is never seen, and leaves no doubt', async () => {
   for (const [mishap, outcome] of [
     ['drop', { kind: 'retry' }],
