@@ -30,6 +30,8 @@ export interface Making {
 /** A container that is there, by its id. */
 interface Made {
   readonly container: string;
+  /** Of one that is kept: not after when it was made, epoch milliseconds. Earlier versions have not said it. */
+  readonly madeAt?: string | undefined;
 }
 
 /** How a container is that is needed: `missing` when Meta does not know it, `gone` when it never becomes a post. */
@@ -67,8 +69,7 @@ export class ContainerMaking {
     if (found === 'not_started') return found;
     // The attempt finds out what has become of one that is published.
     if ('kind' in found) return found.kind === 'delivered' ? 'ready' : found;
-    const { container } = found;
-    return (await this.keep({ container, ready: String(this.given.now()) })) ? 'ready' : 'not_started';
+    return (await this.keep({ ...idsOf(found), ready: String(this.given.now()) })) ? 'ready' : 'not_started';
   }
 
   /** @returns the container that only has to be published; or what it means that there is none */
@@ -76,31 +77,34 @@ export class ContainerMaking {
     const found = (await this.given.kept.read()) ?? {};
     // Those of another user, whom the account had before, are of no use to this one.
     const ids = found['user'] === this.host.user ? found : {};
-    const old = ids['container'];
-    if (old !== undefined) {
+    const container = ids['container'];
+    if (container !== undefined) {
+      const old = { container, madeAt: ids['madeAt'] };
       this.unasked = !this.given.inDoubt && isFresh(ids, this.given.now());
-      if (this.unasked) return { container: old };
+      if (this.unasked) return old;
       const ended = await this.usable(old, false);
       if (ended !== 'gone') return ended;
     }
+    const madeAt = String(this.given.now());
     const begun = await this.create(post, ids);
     if (begun === 'not_started' || 'kind' in begun) return begun;
-    const { container } = begun;
-    if (!(await this.keep({ container }))) return 'not_started';
-    const ended = await this.usable(container, true);
+    const fresh = { ...begun, madeAt };
+    if (!(await this.keep(idsOf(fresh)))) return 'not_started';
+    const ended = await this.usable(fresh, true);
     return ended === 'gone' ? this.gaveUp('the post') : ended;
   }
 
   /** It was not published after all: where its state was not asked for, the next attempt asks. */
-  async refused({ container }: Made): Promise<void> {
-    if (this.unasked) await this.keep({ container });
+  async refused(found: Made): Promise<void> {
+    if (this.unasked) await this.keep(idsOf(found));
   }
 
   /** @returns `gone` when the container was not published and never will be */
-  private async usable(container: string, isNew: boolean): Promise<Made | Outcome | 'not_started' | 'gone'> {
+  private async usable(found: Made, isNew: boolean): Promise<Made | Outcome | 'not_started' | 'gone'> {
+    const { container } = found;
     const use = await this.untilReady(container, isNew);
     if (use === 'published') return { kind: 'delivered', receipt: receiptOf(container) };
-    if (use === 'ready') return { container };
+    if (use === 'ready') return found;
     if (use !== 'missing') return use;
     const reason = `the container ${container} is not known any more`;
     return this.given.inDoubt ? { kind: 'unknown', reason } : 'gone';
@@ -173,4 +177,8 @@ export class ContainerMaking {
   private gaveUp(what: string): Extract<Outcome, { kind: 'retry' }> {
     return { kind: 'retry', reason: `${this.host.provider} gave up ${what} while it made it ready` };
   }
+}
+
+function idsOf({ container, madeAt }: Made): KeptIds {
+  return { container, ...(madeAt === undefined ? {} : { madeAt }) };
 }

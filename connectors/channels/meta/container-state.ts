@@ -76,7 +76,8 @@ export async function lookUp(host: ContainerHost, { kept, ask, now, notBefore }:
   if (found === 'not_started' || 'kind' in found) return unclear(found);
   const { state } = found;
   if (state === 'PUBLISHED') return { kind: 'accepted', receipt: receiptOf(container) };
-  const isOld = now() - notBefore > LIFE_MS;
+  // Earlier versions have not kept when it was made.
+  const isOld = now() - Number(ids?.['madeAt'] ?? notBefore) > LIFE_MS;
   const reason = ids?.['user'] === host.user ? doubtIn(state, isOld) : "is another user's, whom the account had before";
   if (reason === undefined) return { kind: 'absent' };
   return { kind: 'unknown', reason: `the container ${container} ${reason}` };
@@ -86,7 +87,9 @@ export async function lookUp(host: ContainerHost, { kept, ask, now, notBefore }:
 function doubtIn(state: ContainerState['state'], isOld: boolean): string | undefined {
   if (state === 'MISSING') return 'is not known any more';
   if (state === 'IN_PROGRESS') return 'is still in work';
-  return state === 'EXPIRED' && isOld ? 'has ended, and was published more than a day ago, if it was' : undefined;
+  return state === 'EXPIRED' && isOld
+    ? 'has ended, and is older than a day, so it may have been published before'
+    : undefined;
 }
 
 /** Where only the container of a post is known. */

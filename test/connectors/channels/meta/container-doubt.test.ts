@@ -170,9 +170,24 @@ describe.each(hosts)('doubt about a post on %s', (_name, open, create) => {
     expect(await lookUp()).toEqual({ kind: 'absent' });
   });
 
-  test('a container that has ended says nothing of a publication that is older than a day', async () => {
+  test('a container that has ended says nothing of its publication once it is older than a day, whenever that was asked for', async () => {
+    const end = whileRefused(tooMany, ofState('FINISHED'), false);
+    expect(await send()).toMatchObject({ kind: 'retry' });
+    end();
+    world.server.order({ do: 'drop' });
+    expect(await send()).toMatchObject({ kind: 'unknown' });
+    expect(made()).toBe(1);
+    whileIt(async () => ofState('EXPIRED'));
+    const [asked, later] = [systemClock.now(), systemClock.now() + 25 * HOUR_MS];
+    expect(await lookUp({ notBefore: asked - 25 * HOUR_MS })).toEqual({ kind: 'absent' });
+    expect(await lookUp({ notBefore: later - HOUR_MS, now: () => later })).toMatchObject({ kind: 'unknown' });
+  });
+
+  test('of a container that an earlier version kept the time of the request says how old it may be', async () => {
     world.server.order({ do: 'drop' });
     await send();
+    const { madeAt: _, ...ids } = kept.ids ?? {};
+    expect(await kept.keep(ids)).toBe(true);
     whileIt(async () => ofState('EXPIRED'));
     expect(await lookUp({ notBefore: systemClock.now() - 23 * HOUR_MS })).toEqual({ kind: 'absent' });
     expect(await lookUp({ notBefore: systemClock.now() - 25 * HOUR_MS })).toMatchObject({ kind: 'unknown' });

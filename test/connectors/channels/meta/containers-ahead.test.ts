@@ -60,6 +60,7 @@ describe.each(hosts)('a post on %s that is made ready before its instant', (_nam
       0,
       {
         container: expect.stringMatching(/^\d+$/),
+        madeAt: expect.stringMatching(/^\d{13}$/),
         user: expect.stringMatching(/^\d+$/),
         ready: expect.stringMatching(/^\d{13}$/),
       },

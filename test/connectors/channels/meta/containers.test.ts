@@ -58,7 +58,7 @@ describe.each(hosts)('a post on %s', (_name, open, create, publish) => {
     const outcome = await send(payload, { mayStart });
     expect(outcome).toMatchObject({ kind: 'delivered', status: 200 });
     expect(outcome).toHaveProperty('receipt', expect.stringMatching(/^https:\/\/www\./));
-    expect(order).toEqual(['kept container,user', 'asked with 0 posts']);
+    expect(order).toEqual(['kept container,madeAt,user', 'asked with 0 posts']);
     expect(posts()).toMatchObject([{ text: 'a cup', images: [{ image_url: cup.url, alt_text: cup.alt }] }]);
     expect(world.server.calls.every(({ query }) => !query.has('access_token'))).toBe(true);
   });
