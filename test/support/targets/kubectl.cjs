@@ -39,16 +39,17 @@ function labelsOf(folder) {
   return Object.assign({}, ...pairs);
 }
 
+function hashOf(files) {
+  const texts = files.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : ''));
+  return createHash('sha256').update(texts.join()).digest('hex').slice(0, 10);
+}
+
 /** The objects of a folder, with the ConfigMaps' names as Kustomize makes them: they end in a hash of what these hold. */
 function builtIn(folder) {
   const base = folder.endsWith('base') ? folder : path.join(path.dirname(folder), '../base');
   const held = {
     'downspout-settings': [...new Set([base, folder])].map((one) => path.join(one, 'settings.env')),
     'downspout-topology': [path.join(folder, 'topology.yaml')],
-  };
-  const hashOf = (files) => {
-    const texts = files.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : ''));
-    return createHash('sha256').update(texts.join()).digest('hex').slice(0, 10);
   };
   const named = Object.entries(held).reduce(
     (text, [name, files]) => text.replaceAll(`{"name":"${name}"}`, `{"name":"${name}-${hashOf(files)}"}`),
