@@ -166,7 +166,7 @@ test('A lease is watched again from the beginning when the database was away, be
   expect(row).toMatchObject({ state: 'scheduled', version: 2 });
 });
 
-test('a lease is watched before a row of its session is overdue, so that one that was claimed ahead waits no longer', async () => {
+test('Leases are watched before anybody wants to know of them, so that a row that was claimed ahead waits no longer', async () => {
   world = new SpoutWorld();
   const { db } = world;
   world.spout();
