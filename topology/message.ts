@@ -55,6 +55,11 @@ export type ChannelClass = 'idempotent' | 'lookup' | 'blind';
 export interface Hold {
   readonly of: 'account' | 'app';
   readonly ms: number;
+  /**
+   * For how long after it, once it was refused, one request at a time is made, milliseconds; where the provider tells nothing ahead an
+   * hour. An answer that only says it ahead lengthens that, and does not begin it.
+   */
+  readonly aloneMs?: number;
 }
 
 /** What came of one attempt. `status` is the provider's, where there was one. */

@@ -104,8 +104,7 @@ export class LimitGates {
   /** Its provider has refused requests that were made beside each other, so it is given one at a time. */
   goesAlone(account: string): boolean {
     if (this.aloneUntil.size === 0) return false;
-    const until = Math.max(this.aloneUntil.get(nameOf(account)) ?? 0, this.aloneUntil.get(this.appOf(account)) ?? 0);
-    return until > this.options.databaseClock.earliest();
+    return this.isAlone(nameOf(account)) || this.isAlone(this.appOf(account));
   }
 
   /**
@@ -173,19 +172,20 @@ export class LimitGates {
   }
 
   /** A provider has said that it takes nothing for a while. @param isRefusal it has said so by refusing a request */
-  hold(account: string, { of, ms }: Hold, isRefusal: boolean): void {
+  hold(account: string, hold: Hold, isRefusal: boolean): void {
     const app = this.appOf(account);
-    if (of === 'app') this.holdOne(app, ms, isRefusal);
+    if (hold.of === 'app') this.holdOne(app, hold, isRefusal);
     // Spouts do not know whose a named app is.
-    if (of === 'account' || app !== APP) this.holdOne(nameOf(account), ms, isRefusal);
+    if (hold.of === 'account' || app !== APP) this.holdOne(nameOf(account), hold, isRefusal);
   }
 
-  private holdOne(whose: string, ms: number, isRefusal: boolean): void {
+  private holdOne(whose: string, { ms, aloneMs }: Omit<Hold, 'of'>, isRefusal: boolean): void {
     const { databaseClock } = this.options;
     const heldMs = Math.min(ms, MAX_HOLD_MS);
     const until = databaseClock.latest() + heldMs;
     const { said: known } = this.heldUntil.get(whose) ?? { said: 0 };
-    if (isRefusal && Number.isFinite(until)) this.goAlone(whose, until + ALONE_MS);
+    const isLonger = aloneMs !== undefined && this.isAlone(whose);
+    if ((isRefusal || isLonger) && Number.isFinite(until)) this.goAlone(whose, until + (aloneMs ?? ALONE_MS));
     if (!Number.isFinite(until) || until <= known) return;
     this.heldUntil.set(whose, { said: until, counts: Math.min(until, databaseClock.latest() + KNOWN_FOR_MS) });
     if (until < known + MIN_LONGER_MS) return;
@@ -198,7 +198,7 @@ export class LimitGates {
     for (const account of [...this.closedByApp].slice(0, MAX_GATED)) {
       this.closedByApp.delete(account);
       const ms = (this.heldUntil.get(this.appOf(account))?.said ?? 0) - now;
-      if (ms > 0) this.holdOne(nameOf(account), ms, false);
+      if (ms > 0) this.holdOne(nameOf(account), { ms }, false);
     }
     const unwritten = [...this.unwritten];
     this.unwritten.clear();
@@ -217,6 +217,10 @@ export class LimitGates {
       onError('hold an account', error);
       this.unwritten.set(whose, until);
     });
+  }
+
+  private isAlone(whose: string): boolean {
+    return (this.aloneUntil.get(whose) ?? 0) > this.options.databaseClock.earliest();
   }
 
   private goAlone(account: string, until: number): void {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Outcome } from '../../../topology/message';
+import type { Hold, Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
 import { heldFor, holdIn } from '../provider/allowance';
 import { gatewayAnswer } from '../provider/gateway-answer';
@@ -24,6 +24,8 @@ const NOT_VERIFIED = 40_002;
 const NOT_CONNECTED = new Set([50_014, 40_001, NOT_VERIFIED]);
 /** What stands before Discord refuses an address for a while that asked in vain too often. */
 const BANNED_MS = 600_000;
+/** A bot of which a channel has taken no more writes one message at a time for so long, also in others. */
+const ALONE_MS = 30_000;
 /** Discord sends at least one of them with each of its own limits. What stands before it sends none. */
 const LIMIT_HEADERS = ['limit', 'remaining', 'reset', 'reset-after', 'bucket', 'global', 'scope'];
 
@@ -67,8 +69,9 @@ export function meaningOf(
   const { status } = reply;
   if (reply.isOk) {
     const { success, data } = taken.safeParse(reply.json());
-    const hold = holdIn(reply, { remaining: 'x-ratelimit-remaining', reset: 'x-ratelimit-reset-after', now });
-    if (success) return { kind: 'delivered', status, receipt: reply.shown(`${data.channel_id}/${data.id}`), ...hold };
+    const last = holdIn(reply, { remaining: 'x-ratelimit-remaining', reset: 'x-ratelimit-reset-after', now });
+    if (success)
+      return { kind: 'delivered', status, receipt: reply.shown(`${data.channel_id}/${data.id}`), ...soon(last) };
     return { kind: 'unknown', status, reason: `Discord answered HTTP ${status} without a message: ${reply.shown()}` };
   }
   const { code, said, afterMs, isGlobal } = errorOf(reply);
@@ -89,7 +92,7 @@ export function meaningOf(
     const reason = `Discord takes no more from the bot, or in this channel, for now ${quoted}`;
     // A limit that is shared is the channel's, also for what others write there, and does not count against the address.
     const isOfBot = status === 429 && code !== SLOW_MODE && (isGlobal || limitOf(reply, 'scope') !== 'shared');
-    if (isOfBot) return { kind: 'retry', status, reason, ...heldFor(waitMs) };
+    if (isOfBot) return { kind: 'retry', status, reason, ...(isGlobal ? heldFor(waitMs) : soon(heldFor(waitMs))) };
     return { kind: 'retry', status, reason, ...(waitMs === undefined ? {} : { afterMs: waitMs }) };
   }
   if (status >= 500) {
@@ -102,6 +105,11 @@ export function meaningOf(
       reason: `${refusalOf(status, code)} ${quoted}`,
     }
   );
+}
+
+/** The limit of a channel: it is over within seconds, and each answer says how much is left of it. */
+function soon<T extends { readonly hold?: Hold }>(said: T): T {
+  return said.hold === undefined ? said : { ...said, hold: { ...said.hold, aloneMs: ALONE_MS } };
 }
 
 /** What Discord says of the limit that counts for the request. */
