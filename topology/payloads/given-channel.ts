@@ -7,8 +7,7 @@ import { payloads } from './payloads';
 /** Of what a package offers as its channel. Another version is refused by its number. */
 const CHANNEL_INTERFACE = 1;
 
-/** Engines make names of it, which neither end in a hyphen nor have two in a row. */
-const NAME = /^(?=.{1,32}$)[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
+const NAME = /^[a-z][a-z0-9-]{0,31}$/;
 const PAGE = 'docs/writing-a-channel.md of Downspout shows one';
 
 /** A channel of a package, as far as checking its messages needs it. */
@@ -69,8 +68,7 @@ export function checkGiven(value: unknown, source: string, taken: readonly strin
   }
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw new UserError(
-      `${source}: its channel is called ${shortJson(name)}, and a name is a small letter and then up to 31 small letters, digits or "-", ` +
-        'of which none is the last one or follows another "-".',
+      `${source}: its channel is called ${shortJson(name)}, and a name is a small letter and then up to 31 small letters, digits or "-".`,
     );
   }
   if (taken.includes(name)) {

@@ -10,7 +10,7 @@ import { replicasOf, type TopologySettings } from '../../../topology/settings/to
 import { SPOUT } from '../../../topology/streams';
 import { alertGroups } from '../../monitoring/alert-rules';
 import { deploymentOf, disruptionBudgetOf, type WorkerStart } from './deployment';
-import { componentFile, WORKER_LABELS } from './names';
+import { componentFile, requireNames, WORKER_LABELS } from './names';
 import { networkPolicyOf } from './network';
 import type { Manifest } from './patch';
 import { scaledObjectOf, triggerAuthenticationsOf } from './scaling';
@@ -26,11 +26,16 @@ export interface ManifestOptions extends WorkerStart {
   readonly runbookUrl?: string | undefined;
 }
 
-/** Every object of a topology, by the file that it belongs into: one for each component, and what all have in common. */
+/**
+ * Every object of a topology, by the file that it belongs into: one for each component, and what all have in common.
+ * @throws UserError when a component's objects can have no name
+ */
 export function manifestsOf(settings: TopologySettings, options: ManifestOptions): Map<string, readonly Manifest[]> {
   const { environment, without = [] } = options;
   const hasKeda = !without.includes('keda');
-  const components = [...replicasOf(settings).keys()].map((component): [string, readonly Manifest[]] => {
+  const names = [...replicasOf(settings).keys()];
+  requireNames(names);
+  const components = names.map((component): [string, readonly Manifest[]] => {
     const { spec, ...deployment } = deploymentOf(component, settings, options);
     const { replicas, ...others } = spec as NonNullable<typeof spec>;
     const isScaled = hasKeda && component !== SPOUT;

@@ -1,3 +1,5 @@
+import { UserError } from '../../../topology/core/errors';
+
 /** The image's name in the manifests; `images` of kustomization.yaml says where it comes from. */
 export const IMAGE = 'downspout';
 /** The container of a worker in its pod, beside which a cluster may have put others. */
@@ -39,6 +41,26 @@ export function componentFile(component: string): string {
 /** The name of a component's objects. Kubernetes takes small letters, digits and hyphens. */
 export function objectName(component: string): string {
   return `downspout-${component.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`;
+}
+
+/** @throws UserError naming the component whose objects can have no name, or the two that would have one */
+export function requireNames(components: readonly string[]): void {
+  const taken = new Map<string, string>();
+  for (const component of components) {
+    const name = objectName(component);
+    if (name.endsWith('-')) {
+      throw new UserError(
+        `${component}: Kubernetes takes no name that ends in "${component.slice(-1)}". Run it elsewhere, or rename it.`,
+      );
+    }
+    const other = taken.get(name);
+    if (other !== undefined) {
+      throw new UserError(
+        `${other} and ${component} would both be ${name} on Kubernetes. Run one elsewhere, or rename it.`,
+      );
+    }
+    taken.set(name, component);
+  }
 }
 
 /** Two hyphens in a row are in no name of a component's objects. */

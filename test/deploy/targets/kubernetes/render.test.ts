@@ -287,6 +287,16 @@ describe('the Kustomize files', () => {
     expect(files.find(({ path }) => path === 'base/monitoring.yaml')?.text).toContain('kind: PodMonitor');
   });
 
+  it.each([
+    ['sms-', '^sms-: Kubernetes takes no name that ends in "-"'],
+    ['sms_', '^sms_: Kubernetes takes no name that ends in "_"'],
+    ['sms-eu: {}, sms--eu', '^sms-eu and sms--eu would both be downspout-sms-eu'],
+  ])('are refused for components whose objects can have no name: %s', (names, why) => {
+    const topology = topologyOf(`{ due: {}, ${names}: {} }`);
+    expect(() => rendered({ base: topology })).toThrow(new RegExp(why));
+    expect(() => rendered({ overlays: new Map([['production', topology]]) })).toThrow(new RegExp(why));
+  });
+
   it('make of the base what the environment’s topology asks for', () => {
     const wanted = manifestsOf(production.settings, { environment: secured });
     for (const [file, manifests] of manifestsOf(base.settings, { environment: secured })) {
