@@ -1,17 +1,16 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
 import type { PlacementRow } from '../../connectors/mysql/operators/placements';
 import type { NewRelease, Release } from '../../connectors/mysql/operators/releases';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
-import { parseSpecification, settingsOrNull, type TopologySettings } from '../../topology/settings/topology-settings';
+import { parseSpecification, type TopologySettings } from '../../topology/settings/topology-settings';
 import { counted } from '../console/units';
 import type { DeployTables } from './deploy-tables';
 import { endLimitMs, type LocalWorkers } from './local-workers';
 import { patiently } from './patiently';
 import type { Preparation } from './preparation';
 import { countOf } from './roll-steps';
-import { isOtherEnvironment } from './same-environment';
+import { isSameRelease } from './same-release';
 import { requireSameTarget } from './same-target';
 import { keptPartitions, withCounts } from './scaled';
 import { waysOn } from './ways-on';
@@ -186,17 +185,4 @@ export class Deployer {
     const { lock, signal } = this.options;
     return patiently({ ...this.options, signal: AbortSignal.any([signal, lock.lost]) }, work);
   }
-}
-
-/** What is deployed would be the same, also where it is written in other words: a default that is written down is no change, as in the plan. */
-export function isSameRelease(release: Release, wanted: NewRelease): boolean {
-  const before = settingsOrNull(release.specification);
-  return (
-    before !== null &&
-    isDeepStrictEqual(before, settingsOrNull(wanted.specification)) &&
-    release.packageVersion === wanted.packageVersion &&
-    release.image === wanted.image &&
-    release.target === wanted.target &&
-    !isOtherEnvironment(wanted.environment, release)
-  );
 }

@@ -14,14 +14,15 @@ import {
   type Watch,
 } from '../targets/engine';
 import type { DeployTables } from './deploy-tables';
-import { type Deployed, isSameRelease } from './deployer';
+import type { Deployed } from './deployer';
 import { EngineWatch } from './engine-watch';
 import { guardOf } from './guard';
 import { patiently } from './patiently';
 import type { Preparation } from './preparation';
+import { isSameRelease } from './same-release';
 import { requireSameTarget } from './same-target';
 import { isOlder } from './versions';
-import { waysOn } from './ways-on';
+import { requireWayBack, wayOn, waysOnFrom } from './ways-on';
 
 /** Of a release that is rolled out. */
 interface Judged {
@@ -77,6 +78,7 @@ export class EngineDeployer {
     const live = await tables.live();
     const unfinished = await tables.unfinished();
     requireSameTarget(wanted.target, [...(live === null ? [] : [live]), ...unfinished]);
+    requireWayBack(wanted, live, unfinished);
     await this.refusePlaced(wanted.target);
     const running = live ?? unfinished.at(-1);
     // The workers that run begin again; those of the new release come after the pause.
@@ -87,7 +89,8 @@ export class EngineDeployer {
     const isSame = live !== null && growths.length === 0 && isSameRelease(live, wanted) && unfinished.length === 0;
     const outdated = isSame ? await this.outdated({ ...wanted, number: live.number }) : [];
     const isLive = isSame && outdated.length === 0;
-    const number = isLive ? live.number : await tables.begin(wanted, (last) => isSameRelease(last, wanted));
+    const goesOn = (last: Release) => isSameRelease(last, wanted) && last.reason === wanted.reason;
+    const number = isLive ? live.number : await tables.begin(wanted, goesOn);
     if (outdated.length > 0) report(`what workers have beside their release is other by now: ${outdated.join(', ')}`);
     if (!isLive) report(`release ${number}: ${wanted.reason}`);
     await lock.describe(`${wanted.reason} (release ${number})`);
@@ -111,7 +114,8 @@ export class EngineDeployer {
     const watching = isLive
       ? async () => unwatched(this.guard)
       : () => this.watchOf(number, isContinued, settings, pauseMs);
-    const failure = await this.run(rollout, wanted.reason, watching);
+    const ways = isLive ? wayOn(wanted.reason) : waysOnFrom(wanted, live);
+    const failure = await this.run(rollout, ways, watching);
     // What an earlier deploy has begun runs on where this one did not come as far as the engine.
     const isMixed = failure instanceof GoingBackFailed || (failure instanceof NothingChanged && unfinished.length > 0);
     if (failure === null) await this.patiently(() => (isLive ? tables.endKill() : tables.finish(number, 'live', null)));
@@ -139,10 +143,14 @@ export class EngineDeployer {
     }
   }
 
-  /** @returns why the workers do not run, or null @throws the guard's reason, and the release has no outcome yet */
+  /**
+   * @param ways what can be done where the command is ended
+   * @returns why the workers do not run, or null
+   * @throws the guard's reason, and the release has no outcome yet
+   */
   private async run(
     rollout: Omit<EngineRollout, 'watch'>,
-    why: string,
+    ways: string,
     watching: () => Promise<Watch>,
   ): Promise<UserError | null> {
     try {
@@ -150,8 +158,7 @@ export class EngineDeployer {
       return null;
     } catch (error) {
       if (this.guard.signal.aborted) {
-        const { release, live } = rollout;
-        this.options.report(`release ${release.number} has begun and is not done: ${waysOn(why, live)}`);
+        this.options.report(`release ${rollout.release.number} has begun and is not done: ${ways}`);
         throw this.guard.signal.reason;
       }
       if (error instanceof UserError) return error;

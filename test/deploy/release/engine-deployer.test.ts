@@ -65,6 +65,17 @@ const release = (image: string, target: NewRelease['target'] = 'kubernetes') => 
 const of = (environment: string | null) => ({ ...release('a'), environment });
 const outcomes = () => tables.releases.map(({ image, outcome }) => `${image} ${outcome}`);
 
+/** What is said last where the command is ended while the engine works. */
+async function lastLineOfEnded(wanted: NewRelease): Promise<string | undefined> {
+  const interrupt = new AbortController();
+  const isEnded: Engine['deploy'] = (rollout) =>
+    fails(rollout).finally(() => interrupt.abort(new Error('interrupted')));
+  const lines: string[] = [];
+  const own = { signal: interrupt.signal, report: (line: string) => void lines.push(line) };
+  await expect(deployer(isEnded, own).deploy(wanted)).rejects.toThrow('interrupted');
+  return lines.at(-1);
+}
+
 describe('EngineDeployer', () => {
   test('1. A release whose workers do not become ready has failed, and one whose workers make errors or lateness rise was rolled back: the one before it is still the one that runs. Where going back failed too, the release has no outcome yet', async () => {
     expect(await deployer(works).deploy(release('a'))).toMatchObject({ outcome: 'live', release: 1, running: 1 });
@@ -210,6 +221,30 @@ describe('EngineDeployer', () => {
     outdated = [];
     expect(await deployer(works).deploy(release('a'))).toMatchObject({ outcome: 'unchanged', release: 3 });
     expect(outcomes()).toEqual(['a superseded', 'a rolled_back', 'a live']);
+  });
+
+  test('a release of other settings that was interrupted is gone on with, and a rollback that would finish it is refused', async () => {
+    tables.add(release('a'), 'live');
+    outdated = ['webhook'];
+    expect(await lastLineOfEnded(release('a'))).toMatch(
+      /^release 2 has begun and is not done: .* so no rollback to it/,
+    );
+    const back = { ...release('a'), reason: 'rollback to 1' };
+    await expect(deployer(works).deploy(back)).rejects.toThrow('Release 2 (deploy) was interrupted, and nothing is');
+    expect([...ran, ...outcomes()]).toEqual(['a live', 'a deploying']);
+    expect(await deployer(works).deploy(release('a'))).toMatchObject({ outcome: 'live', release: 2 });
+  });
+
+  test('another command begins a release of its own, although it says what an interrupted one says', async () => {
+    for (const image of ['b', 'a']) await deployer(works).deploy(release(image));
+    tables.add(release('b'), 'deploying');
+    await deployer(works).deploy({ ...release('b'), reason: 'rollback to 1' });
+    expect(outcomes()).toEqual(['b superseded', 'a superseded', 'b failed', 'b live']);
+  });
+
+  test('what runs already has no way back where the command is ended', async () => {
+    tables.add(release('a'), 'live');
+    expect(await lastLineOfEnded(release('a'))).toMatch(/^release 1 .* not done: `downspout deploy` goes on$/);
   });
 
   test('an engine that cannot say which workers would be replaced begins no release', async () => {
