@@ -20,7 +20,7 @@ import {
 import { writeRendering } from '../rendering';
 import { type RollDirection, stagesOf } from '../roll-order';
 import { insideNames } from './inside-names';
-import { marksOf } from './marks';
+import { marksBack, marksOf } from './marks';
 import { renderCompose, serviceName, type WorkerMark } from './render';
 import { replaceContainers } from './replacing';
 import { type Container, type Services, servicesOf } from './services';
@@ -61,6 +61,8 @@ export interface ComposeDeployment extends ComposeTarget, EngineRollout {
  *    another project, where a deploy with another docker-compose.yml has left them.
  * 7. Nothing is started, and nothing goes back, while the file of settings lacks what no worker can do without.
  * 8. Of the services of a stage the canaries are replaced first, and watched before the others follow.
+ * 9. What going back has made with settings that may be those of the release that failed is no container of any release to the next
+ *    deploy: it is replaced first.
  * @throws UserError with what `docker` says; Halted; GoingBackFailed; NothingChanged
  */
 export async function deployToCompose(options: ComposeDeployment): Promise<void> {
@@ -102,7 +104,7 @@ export async function outdatedOnCompose(live: EngineRelease, target: ComposeTarg
   const services = prepared(live, target);
   const lacking = lackingSettings(target.folder);
   if (lacking !== null) throw new UserError(lacking);
-  const marks = await marksOf({ ...live, settings: settingsIn(live) }, services, target, undefined);
+  const marks = await marksOf({ ...live, settings: settingsIn(live) }, services, target, live.number);
   const outdated: string[] = [];
   for (const [component, { fingerprint }] of marks) {
     const there = await services.running(serviceName(component));
@@ -192,7 +194,8 @@ async function roll(release: EngineRelease, target: ComposeDeployment, way: Way)
   const { canaries = 0 } = target;
   const settings = settingsIn(release);
   const replicas = replicasOf(settings);
-  const marks = await marksOf({ ...release, settings }, prepared(release, target), target, failed);
+  const known = await marksOf({ ...release, settings }, prepared(release, target), target, target.live?.number ?? 0);
+  const marks = failed === undefined ? known : marksBack(known, release.number);
   const services = prepared(release, target, marks);
   const before = new Map<string, ReadonlySet<string>>();
   /** @returns the components that have a new container */
@@ -235,11 +238,11 @@ async function rollService(
   { services, target, way, before, canaries }: Rolling,
 ): Promise<boolean> {
   const { running, failed, renews = false, watch } = way;
-  const isRight = (one: Container) =>
-    (one.fingerprint === mark.fingerprint && one.release !== failed?.number) ||
-    (!renews && one.fingerprint === null && one.release === release.number) ||
-    // It ran before too, whatever its settings are called by now.
-    (failed !== undefined && one.release !== null && one.release <= release.number);
+  const isRight = ({ fingerprint, release: read }: Container) =>
+    failed === undefined
+      ? fingerprint === mark.fingerprint || (!renews && fingerprint === null && read === release.number)
+      : // It ran before too, whatever its settings are called by now, or an earlier way back has made it.
+        read !== null && read <= release.number;
   const unready =
     before.get(service) ?? (renews ? new Set<string>() : await unreadyOf(service, running?.number ?? 0, services));
   before.set(service, unready);

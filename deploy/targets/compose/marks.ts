@@ -36,26 +36,45 @@ interface MarkedFrom {
   readonly environment: Environment;
 }
 
+interface KnownMark extends WorkerMark {
+  /** There are containers of this very worker that ran already. */
+  readonly isThere: boolean;
+}
+
 /**
  * Which worker each component's containers are to be. Where there are containers of the very same worker, they and those beside
- * them go on with the release that they read.
+ * them go on with the release that they read, unless that one never was live.
+ * @param live the number of the release that runs; 0 when none does
  */
 export async function marksOf(
   { number, image, settings }: EngineRelease & { readonly settings: TopologySettings },
   services: Services,
   { folder, environment }: MarkedFrom,
-  failed: EngineRelease | undefined,
-): Promise<ReadonlyMap<string, WorkerMark>> {
+  live: number,
+): Promise<ReadonlyMap<string, KnownMark>> {
   const files = fileMountsOf(environment, '').map(({ source }) => stateOf(source));
   const beside = [readFileSync(join(folder, SETTINGS_FILE), 'utf8'), await services.imageId(image), ...files];
   const key = fingerprintKey(folder);
-  const marks = new Map<string, WorkerMark>();
+  const marks = new Map<string, KnownMark>();
   for (const component of replicasOf(settings).keys()) {
     const fingerprint = fingerprintOf({ settings, image, environment }, component, beside, key);
     const there = await services.running(serviceName(component));
-    const same = there.filter((one) => one.fingerprint === fingerprint && one.release !== failed?.number);
-    const read = same.flatMap((one) => one.release ?? []);
-    marks.set(component, { fingerprint, release: read.length === 0 ? number : Math.max(...read) });
+    const same = there.filter((one) => one.fingerprint === fingerprint);
+    // The judge looks at workers by their release: of one that was interrupted it would see none of the new ones.
+    const read = same.flatMap(({ release }) =>
+      release !== null && (release <= live || release === number) ? release : [],
+    );
+    const isThere = read.length > 0;
+    marks.set(component, { fingerprint, release: isThere ? Math.max(...read) : number, isThere });
   }
   return marks;
+}
+
+/**
+ * The same for going back. Where no container is left that tells that the settings are those with which the live release ran, what is
+ * made may have those that spoilt the release which is taken back: the next deploy has to find it outdated.
+ */
+export function marksBack(marks: ReadonlyMap<string, KnownMark>, live: number): ReadonlyMap<string, WorkerMark> {
+  if ([...marks.values()].some(({ isThere }) => isThere)) return marks;
+  return new Map([...marks.keys()].map((component) => [component, { release: live, fingerprint: null }]));
 }

@@ -36,7 +36,8 @@ export const FINGERPRINT = 'downspout.worker';
 /** Which worker the containers of a component are, and the release that they read. */
 export interface WorkerMark {
   readonly release: number;
-  readonly fingerprint: string;
+  /** Null for one that is to count as no worker that anybody knows: it has no label. */
+  readonly fingerprint: string | null;
 }
 
 /** What the names of the workers' services begin with, and no others of docker-compose.yml. */
@@ -83,9 +84,10 @@ function serviceOf({ settings, image, environment, release, marks, folder }: Wor
   const files = `\${DOWNSPOUT_WORKERS:-${composePath(folder ?? 'compose')}}`;
   const mark = marks?.get(component);
   const number = mark?.release ?? release;
+  const fingerprint = mark?.fingerprint ?? null;
   return {
     image,
-    ...(mark === undefined ? {} : { labels: { [FINGERPRINT]: mark.fingerprint } }),
+    ...(fingerprint === null ? {} : { labels: { [FINGERPRINT]: fingerprint } }),
     command: [
       'worker',
       `--component=${component}`,

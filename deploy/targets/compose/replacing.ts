@@ -36,7 +36,9 @@ export async function replaceContainers(replacement: Replacement): Promise<boole
   // What an earlier deploy has begun, or what did not go back, is not begun again.
   const right = there.filter(isRight);
   const own = [...right.filter(({ id }) => !unready.has(id)), ...right.filter(({ id }) => unready.has(id))];
-  const old = there.filter((one) => !own.includes(one));
+  // First what going back has made: where canaries are taken back again, no more of what ran before is gone.
+  const others = there.filter((one) => !own.includes(one));
+  const old = others.toSorted((a, b) => Number(a.fingerprint !== null) - Number(b.fingerprint !== null));
   // An earlier deploy may have been ended before it knew whether what it had begun becomes ready.
   const kept = own.slice(0, count).filter(hasToBeReady);
   if (old.length > 0) await services.ready(kept.map(({ id }) => id));

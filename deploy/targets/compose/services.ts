@@ -8,7 +8,7 @@ export interface Container {
   readonly service: string;
   /** Null when its workers read topology.yaml. */
   readonly release: number | null;
-  /** Which worker it is; null when an earlier version made it. */
+  /** Which worker it is; null when an earlier version made it, or going back did with settings that nobody knows to be right. */
   readonly fingerprint: string | null;
 }
 

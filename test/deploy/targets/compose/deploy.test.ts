@@ -527,8 +527,10 @@ function killedAfter(components: string): ComposeDeployment['guard'] {
   return { signal: interrupt.signal, mayGoOn: async () => interrupt.signal.throwIfAborted() };
 }
 
+const THREE = '{ due: { replicas: 1 }, webhook: { replicas: 3 }, slack: { replicas: 2 } }';
+const otherSettings = () => writeFileSync(join(folder, 'workers', 'workers.env'), settingsWith('other:9092'));
+
 describe('8. Of the services of a stage the canaries are replaced first, and watched before the others follow', () => {
-  const THREE = '{ due: { replicas: 1 }, webhook: { replicas: 3 }, slack: { replicas: 2 } }';
   const before = { due: 1, webhook: 3, slack: 2 };
   test('one of each, and nobody is watched twice, but the last ones count for how long all are watched', async () => {
     started(before);
@@ -566,6 +568,90 @@ describe('8. Of the services of a stage the canaries are replaced first, and wat
     await deploy(8, THREE, { live: releaseOf(7, THREE), canaries: 1 });
     expect(seen).toEqual(['webhook and slack: 8 8 8, 8 8', 'due: 8 8 8, 8 8']);
   });
+});
+
+describe('9. What going back has made with settings that may be those of the release that failed is no container of any release to the next deploy: it is replaced first', () => {
+  const canary = { live: releaseOf(7, THREE), canaries: 1 };
+  const outdated = (components: string) => outdatedOnCompose(releaseOf(7, components), target());
+  async function halted(
+    number: number,
+    where: string,
+    components = THREE,
+    options: Partial<ComposeDeployment> = canary,
+  ) {
+    watch = new WatchDouble();
+    watch.haltAt = where;
+    await expect(deploy(number, components, options)).rejects.toThrow(Halted);
+    watch = new WatchDouble();
+  }
+
+  test('as a canary, which is watched, and all are of the new release', async () => {
+    await deploy(7, THREE, { live: null });
+    otherSettings();
+    await halted(8, 'replaced webhook and slack');
+    const seen = watchedWith();
+    await deploy(9, THREE, canary);
+    expect(seen).toEqual(['webhook and slack: 7 7 9, 7 9', ': 9 9 9, 9 9', 'due: 9 9 9, 9 9']);
+  });
+
+  test('also where it is the only one', async () => {
+    const one = '{ due: { replicas: 1 }, webhook: { replicas: 1 } }';
+    await deploy(7, one, { live: null });
+    otherSettings();
+    await halted(8, 'end', one, { live: releaseOf(7, one), canaries: 1 });
+    expect(all()).toEqual(['--release=7', '--release=7']);
+    expect(await outdated(one)).toEqual(['due', 'webhook']);
+    await deploy(9, one, { live: releaseOf(7, one), canaries: 1 });
+    expect(watch.seen).toEqual(['webhook', 'due', 'all']);
+    expect(all()).toEqual(['--release=9', '--release=9']);
+  });
+
+  test('so canaries that are halted again cost no more of what ran before', async () => {
+    await deploy(7, THREE, { live: null });
+    const before = idsOf('worker-webhook');
+    otherSettings();
+    for (const number of [8, 9, 10]) await halted(number, 'replaced webhook and slack');
+    expect(idsOf('worker-webhook').filter((id) => before.includes(id))).toHaveLength(2);
+  });
+
+  test('and a way back that was interrupted keeps what it has made', async () => {
+    await deploy(7, THREE, { live: null });
+    otherSettings();
+    watch.haltAt = 'end';
+    const report = (step: string, text: string) => {
+      steps.push(`${step}: ${text}`);
+      if (steps.includes('undo: back to release 7') && text === 'worker-webhook: 2 of 3 are new') interrupt.abort();
+    };
+    await expect(deploy(8, THREE, { ...canary, report })).rejects.toThrow('aborted');
+    expect(releasesIn('worker-webhook')).toEqual(['8', '7', '7']);
+    const kept = idsOf('worker-webhook').slice(1);
+    interrupt = new AbortController();
+    await halted(8, 'look');
+    expect(idsOf('worker-webhook')).toEqual(expect.arrayContaining(kept));
+    expect(all()).toEqual(Array(4).fill('--release=7'));
+  });
+
+  test('and where a container is left that tells that the settings are the same nothing is outdated', async () => {
+    await deploy(7, BOTH, { live: null });
+    await halted(8, 'replaced webhook', changed, { canaries: 0 });
+    expect(await outdated(BOTH)).toEqual([]);
+    otherSettings();
+    expect(await outdated(BOTH)).toEqual(['due', 'webhook']);
+  });
+});
+
+test('what follows a release that was interrupted is of the new one, at whose workers the judge looks', async () => {
+  await deploy(7, THREE, { live: null });
+  otherSettings();
+  const options = { live: releaseOf(7, THREE), canaries: 1 };
+  await deploy(8, THREE, { ...options, guard: killedAfter('webhook and slack') }).catch(() => undefined);
+  expect(releasesIn('worker-webhook')).toEqual(['7', '7', '8']);
+  interrupt = new AbortController();
+  await deploy(9, THREE.replace('slack: {', 'slack: { timeout: 9s,'), {
+    ...options,
+    unfinished: [releaseOf(8, THREE)],
+  });
+  expect(releasesIn('worker-webhook')).toEqual(['8', '9', '9']);
 });
 
 const kafka = { id: 'a'.repeat(64), service: 'kafka', command: ['kafka'] };
