@@ -6,6 +6,7 @@ import { dirname, join, relative } from 'node:path';
 import { DockerfileParser } from 'dockerfile-ast';
 import { parse, parseAllDocuments } from 'yaml';
 import { freePort } from '../../deploy/stack/host/ports';
+import { componentFile } from '../../deploy/targets/kubernetes/names';
 import { renderKubernetes } from '../../deploy/targets/kubernetes/render';
 import { writeRendering } from '../../deploy/targets/rendering';
 import { systemClock } from '../../topology/core/clock';
@@ -115,7 +116,7 @@ test.each(['due', 'webhook'])(
     const topology = { specification: parse(`components: ${COMPONENTS}`), settings: world.settings };
     const { environment } = world;
     writeRendering(folder, renderKubernetes({ base: topology, overlays: new Map(), image: 'downspout', environment }));
-    const text = readFileSync(join(folder, 'base', `${component}.yaml`), 'utf8');
+    const text = readFileSync(join(folder, 'base', componentFile(component)), 'utf8');
     const deployment = parseAllDocuments(text).map((one) => one.toJS() as Deployment)[0] as Deployment;
     const { containers, terminationGracePeriodSeconds } = deployment.spec.template.spec;
     const [container] = containers;
