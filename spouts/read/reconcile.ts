@@ -97,18 +97,23 @@ export class Reconcile {
   }
 
   private async round(): Promise<number> {
-    const { clock, intervalMs } = this.parts;
-    if (!Number.isFinite(this.parts.databaseClock.earliest())) return CLOCK_UNKNOWN_RETRY_MS;
+    const { clock, databaseClock, intervalMs } = this.parts;
+    const isClockKnown = () => Number.isFinite(databaseClock.earliest());
+    if (!isClockKnown()) return CLOCK_UNKNOWN_RETRY_MS;
     const began = clock.monotonic();
     const spentMs = () => clock.monotonic() - began;
-    await this.tolerant(() => this.leases.look());
+    const areLeasesKnown = await this.tolerant(() => this.leases.look());
     for (const sweep of this.sweeps.items) {
       startOver(sweep, began);
       // First the acks, then the rows: in the other order the spout would emit a row again that was acked in between.
       await this.tolerant(() => sweep.channel.ackReader.read());
     }
     let readable = await this.sweeps.each(this.sweeps.items, (sweep) => this.detour(sweep));
-    for (let unfinished = unfinishedOf(readable); unfinished.length > 0 && !this.repeating.isClosed; ) {
+    // Without a clock nothing is read, and no sweep comes nearer to its end.
+    for (
+      let unfinished = unfinishedOf(readable);
+      unfinished.length > 0 && !this.repeating.isClosed && isClockKnown();
+    ) {
       readable = await this.sweeps.each(unfinished, async (sweep) => {
         // Two reads: the rows of a page are divided among its cursors, so many shards that start over would leave only a
         // few rows for a shard that is half way through.
@@ -120,21 +125,26 @@ export class Reconcile {
       unfinished = unfinishedOf(readable);
       if (spentMs() >= intervalMs * MAX_PART_OF_TIME) break;
     }
-    // A round comes sooner when a lease ends sooner, so that a dead session's rows wait for one interval and not for two.
-    const nextMs = Math.min(intervalMs, this.leases.nextEndMs ?? intervalMs);
+    // A round comes sooner when a lease ends sooner, so that a dead session's rows wait for one interval and not for two. While leases
+    // cannot be read none comes nearer to its end, and looking sooner would be of no use.
+    const nextEndMs = areLeasesKnown ? this.leases.nextEndMs : undefined;
+    const nextMs = Math.min(intervalMs, nextEndMs ?? intervalMs);
     return Math.min(Math.max(nextMs, spentMs() / MAX_PART_OF_TIME), intervalMs * MAX_INTERVAL_STRETCH);
   }
 
   /**
    * The rows are worth reading all the same: without acks everything pending stays pending, and without leases what dead workers have
    * left waits for another round.
+   * @returns false when it could not be read
    */
-  private async tolerant(look: () => Promise<void>): Promise<void> {
+  private async tolerant(look: () => Promise<void>): Promise<boolean> {
     try {
       await look();
+      return true;
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
       this.parts.onError(error);
+      return false;
     }
   }
 

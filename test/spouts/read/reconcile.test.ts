@@ -221,6 +221,30 @@ test('rows are read although the leases cannot be', async () => {
   expect(world.errors.splice(0).length).toBeGreaterThan(0);
 });
 
+test('a round ends when the database’s clock is lost amid it, because nothing more can be read', async () => {
+  world = new SpoutWorld();
+  const { db } = world;
+  let asked = 0;
+  let isKnown = true;
+  const answer = () => {
+    // Without an end it would go on for ever, in no time at all.
+    if (++asked > 1_000) throw new Error('the clock is asked again and again');
+    return isKnown;
+  };
+  Object.defineProperty(world, 'clockKnown', { get: answer });
+  db.before = (operation) => {
+    if (operation === 'leasesOf') isKnown = false;
+  };
+  world.spout();
+  await world.run(500);
+  expect([asked < 100, world.errors]).toEqual([true, []]);
+  db.before = () => {};
+  isKnown = true;
+  const row = db.insert({ dueAt: world.now });
+  await world.run(5_000);
+  expect(world.emitted().map(({ id }) => id)).toContain(row.id);
+});
+
 test('a row that the database refuses to write is reported, holds no other, and is tried again after a minute', async () => {
   world = new SpoutWorld();
   const { db } = world;
