@@ -77,6 +77,7 @@ export async function findStatus(
   const isExact = ({ visibility }: Post) => wanted.visibility === undefined || visibility === wanted.visibility;
   const ordered = alike.toReversed().toSorted((one, other) => Number(isExact(other)) - Number(isExact(one)));
   let unclearBecause: string | undefined;
+  let answered: Awaited<ReturnType<typeof get>> | undefined;
   for (const one of ordered) {
     const { id, url, uri } = one;
     const written = read(await get(`/api/v1/statuses/${encodeURIComponent(id)}/source`), source, now());
@@ -88,7 +89,7 @@ export async function findStatus(
     }
     if (answeredBy(one) !== in_reply_to_id) {
       // It answers none: it never has, or what it answered has been deleted.
-      const answered = await get(`/api/v1/statuses/${encodeURIComponent(in_reply_to_id ?? '')}`);
+      answered ??= await get(`/api/v1/statuses/${encodeURIComponent(in_reply_to_id ?? '')}`);
       if (isUnanswered(answered)) return unclear(answered);
       if (!answered.isOk && answered.status !== 404) return unread(meaningOf(answered, now()), saidBy(answered));
       if (!answered.isOk) unclearBecause = REPLY_UNCLEAR;
