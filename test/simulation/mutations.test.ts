@@ -425,7 +425,7 @@ describe('mutations of the spout cost tuples and time, but no message', () => {
       ...crowded,
       spouts: 1,
       bolts: 1,
-      messages: 150,
+      messages: 200,
       crowded: 0.9,
       concurrency: 4,
       perAccount: 4,
@@ -435,7 +435,7 @@ describe('mutations of the spout cost tuples and time, but no message', () => {
     const runs: Judged[] = [];
     for (let seed = 1; seed <= CONTROLS; seed++) runs.push(await judged(seed, aim, mutations.reconcileBeforeAcks()));
     expect(broken([...control, ...runs])).toBe('');
-    expect(tuples(runs)).toBeGreaterThan(tuples(control) * 1.03);
+    expect(tuples(runs)).toBeGreaterThan(tuples(control) * 1.05);
   }, 60_000);
 
   test('when a tuple is acked before its claim, it is emitted again and again', async () => {
