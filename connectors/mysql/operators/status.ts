@@ -155,17 +155,13 @@ export class Status {
   private async waitingOn(channel: string): Promise<ChannelWaiting> {
     const index = 'open_by_wake';
     const until = (wake: string): IndexedRows => ({ index, where: `${openOn(channel)} AND wake_at <= ${wake}` });
-    const [overdue, open, oldest] = await Promise.all([
+    const soon = until(`${NOW_MS} + ${CLAIMED_AHEAD_MS}`);
+    const [overdue, open, sending, oldest] = await Promise.all([
       this.counting.figure(until(NOW_MS)),
       this.openOf({ index, where: `open=1 AND channel=${text(channel)}` }),
+      this.counting.within<[number]>(`COUNT(*) ${fromOf(soon)} AND state='sending'`),
       this.oldestWake(channel),
     ]);
-    // What cannot be counted in the index is not looked at row by row.
-    const sending = overdue.exact
-      ? await this.counting.within<[number]>(
-          `COUNT(*) ${fromOf(until(`${NOW_MS} + ${CLAIMED_AHEAD_MS}`))} AND state='sending'`,
-        )
-      : null;
     return {
       channel,
       open: Math.max(open.count, overdue.count),
