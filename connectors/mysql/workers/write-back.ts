@@ -28,10 +28,9 @@ export interface Prepared {
   readonly id: number;
   /** The columns of the ledger's key but the session. */
   readonly plan: string;
-  /** The ledger is known to have it. */
-  readonly isJournaled?: boolean;
-  /** The row of the ledger. */
-  readonly entry: string;
+  /** The row of the ledger; undefined where the ledger is known to have it. */
+  readonly entry: string | undefined;
+  readonly result: AttemptResult;
   /** The row of the VALUES that the UPDATE joins. */
   readonly values: string;
   readonly delivered: boolean;
@@ -71,8 +70,8 @@ export class ResultWriter {
 
   async journal(session: string, results: readonly AttemptResult[]): Promise<void> {
     const owner = hex(session);
-    const prepared = results.map((result) => prepare(owner, result)).toSorted((a, b) => a.id - b.id);
-    if (prepared.length > 0) await this.pool.run(ledgerStatement(prepared));
+    const sorted = results.toSorted((a, b) => a.id - b.id);
+    if (sorted.length > 0) await this.pool.run(ledgerStatement(sorted.map((result) => entryOf(owner, result))));
     for (const result of results) this.journaled.add(result);
   }
 
@@ -82,7 +81,7 @@ export class ResultWriter {
     const owner = hex(session);
     for (const result of results) {
       try {
-        prepared.push({ ...prepare(owner, result), isJournaled: this.journaled.has(result) });
+        prepared.push(prepare(owner, result, this.journaled.has(result)));
       } catch (error) {
         bad.push({ id: result.id, reason: reasonOf(error), again: false });
       }
@@ -177,10 +176,10 @@ export async function settleIn(sql: Sql, session: string, results: readonly Atte
   );
 }
 
-function ledgerStatement(batch: readonly Prepared[]): string {
+function ledgerStatement(entries: readonly string[]): string {
   return (
     'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, started_at, finished_at, ' +
-    `outcome, status, error, receipt, settled) VALUES ${batch.map(({ entry }) => entry).join(',')} ` +
+    `outcome, status, error, receipt, settled) VALUES ${entries.join(',')} ` +
     'ON DUPLICATE KEY UPDATE id=id'
   );
 }
@@ -189,18 +188,21 @@ function ledgerStatement(batch: readonly Prepared[]): string {
  * To insert an entry that is there costs three times as much as one that is not, and to count it a tenth. One that was journaled and is not
  * there was lost with a server that failed: it is written again.
  */
-async function notInLedger(sql: Sql, session: string, batch: readonly Prepared[]): Promise<readonly Prepared[]> {
-  const journaled = batch.filter(({ isJournaled }) => isJournaled === true);
-  if (journaled.length === 0) return batch;
-  const keys = list(journaled, ({ plan }) => `(${plan},${hex(session)})`);
-  const [row] = await sql.rows<[number]>(
-    `SELECT COUNT(*) FROM delivery_attempts FORCE INDEX (attempt) WHERE (message_id, version, session) IN ${keys}`,
-  );
-  return row?.[0] === journaled.length ? batch.filter(({ isJournaled }) => isJournaled !== true) : batch;
+async function entriesToWrite(sql: Sql, session: string, batch: readonly Prepared[]): Promise<readonly string[]> {
+  const owner = hex(session);
+  const journaled = batch.filter(({ entry }) => entry === undefined);
+  if (journaled.length > 0) {
+    const keys = list(journaled, ({ plan }) => `(${plan},${owner})`);
+    const [row] = await sql.rows<[number]>(
+      `SELECT COUNT(*) FROM delivery_attempts FORCE INDEX (attempt) WHERE (message_id, version, session) IN ${keys}`,
+    );
+    if (row?.[0] !== journaled.length) return batch.map(({ entry, result }) => entry ?? entryOf(owner, result));
+  }
+  return batch.flatMap(({ entry }) => entry ?? []);
 }
 
 async function settle(sql: Sql, session: string, batch: readonly Prepared[]): Promise<void> {
-  const entries = await notInLedger(sql, session, batch);
+  const entries = await entriesToWrite(sql, session, batch);
   if (entries.length > 0) await sql.run(ledgerStatement(entries));
   const owned = `m.claim=${hex(session)} AND m.state='sending' AND m.version=v.version`;
   const delivered = batch.filter((row) => row.delivered);
@@ -239,26 +241,40 @@ export function deliverStatement(rows: readonly Pick<Prepared, 'values'>[], cond
   );
 }
 
-/** @param owner the session, as SQL */
-export function prepare(owner: string, result: AttemptResult): Prepared {
-  const { id, version, outcome, settlement } = result;
-  const plan = `${integer(id)},${integer(version)}`;
-  const error = outcome.kind === 'delivered' ? null : cut(outcome.reason, MAX_ERROR_CHARACTERS);
-  const receipt = outcome.kind === 'delivered' && outcome.receipt !== undefined ? outcome.receipt : null;
-  const began = result.startedAt === null ? 'NULL' : instant(result.startedAt);
-  const entry =
-    `(${plan},${owner},${instant(result.wakeAt)},${hex(result.contentHash)},` +
-    `${began},${instant(result.finishedAt)},'${outcome.kind}',` +
-    `${outcome.status === undefined ? 'NULL' : integer(Math.min(outcome.status, 65_535))},${text(error)},${text(receiptOf(receipt))},` +
-    `'${settlement.state}')`;
+/**
+ * @param owner the session, as SQL
+ * @param isJournaled the ledger has it
+ */
+export function prepare(owner: string, result: AttemptResult, isJournaled = false): Prepared {
+  const { id, settlement } = result;
+  const plan = planOf(result);
+  const entry = isJournaled ? undefined : entryOf(owner, result);
   const values = `ROW(${plan},${valuesOf(settlement, result)})`;
   const dropsKept = result.hasKept === true && (settlement.state === 'delivered' || settlement.state === 'failed');
-  const row = { id, plan, entry, values, delivered: settlement.state === 'delivered', dropsKept };
+  const row = { id, plan, entry, result, values, delivered: settlement.state === 'delivered', dropsKept };
   if (settlement.state !== 'suspended') return row;
   const { generation, inDoubt, error: reason } = settlement;
   const again = { state: 'scheduled', inDoubt, error: reason, delayMs: OTHER_CREDENTIALS_DELAY_MS } as const;
   const otherwise = prepare(owner, { ...result, settlement: { ...again, without: 'given_back' } });
   return { ...row, refused: { id, generation, reason, otherwise } };
+}
+
+function planOf({ id, version }: AttemptResult): string {
+  return `${integer(id)},${integer(version)}`;
+}
+
+/** @param owner the session, as SQL */
+function entryOf(owner: string, result: AttemptResult): string {
+  const { outcome, settlement } = result;
+  const error = outcome.kind === 'delivered' ? null : cut(outcome.reason, MAX_ERROR_CHARACTERS);
+  const receipt = outcome.kind === 'delivered' && outcome.receipt !== undefined ? outcome.receipt : null;
+  const began = result.startedAt === null ? 'NULL' : instant(result.startedAt);
+  return (
+    `(${planOf(result)},${owner},${instant(result.wakeAt)},${hex(result.contentHash)},` +
+    `${began},${instant(result.finishedAt)},'${outcome.kind}',` +
+    `${outcome.status === undefined ? 'NULL' : integer(Math.min(outcome.status, 65_535))},${text(error)},${text(receiptOf(receipt))},` +
+    `'${settlement.state}')`
+  );
 }
 
 function valuesOf(settlement: Settlement, { startedAt, outcome }: AttemptResult): string {
