@@ -2,9 +2,21 @@ import type { Placement } from '../../topology/core/tuple';
 import type { PartitionAck } from '../acks';
 import type { Entry } from '../memory/entry';
 
+/** Pending entries of one partition. */
+interface Placed {
+  entries: Entry[];
+  /** Their offsets ascend, so that what is committed is at the front. Where a topic was made anew they begin again. */
+  ascend: boolean;
+  /** With more than so many it is looked through, for entries that are not pending any more. */
+  most: number;
+}
+
+/** Between two looks through a partition so many entries may have come to it, besides as many as were left. */
+const LOOKED_THROUGH_AFTER = 1_000;
+
 /** The pending entries of a channel, by the Kafka partition to which their tuples went. */
 export class Pending {
-  private readonly partitions = new Map<number, Entry[]>();
+  private readonly partitions = new Map<number, Placed>();
   private readings = 0;
 
   /** The tuples were appended, in the order given. */
@@ -15,8 +27,12 @@ export class Pending {
       entry.offset = placement.offset;
       entry.placedAfter = this.readings;
       const partition = this.partitions.get(placement.partition);
-      if (partition === undefined) this.partitions.set(placement.partition, [entry]);
-      else partition.push(entry);
+      if (partition === undefined) {
+        this.partitions.set(placement.partition, { entries: [entry], ascend: true, most: LOOKED_THROUGH_AFTER });
+        continue;
+      }
+      partition.ascend &&= (partition.entries.at(-1)?.offset ?? -1) < entry.offset;
+      partition.entries.push(entry);
     }
   }
 
@@ -35,23 +51,30 @@ export class Pending {
     const settled: Entry[] = [];
     if (acks.length === 0) return settled;
     const byPartition = new Map(acks.map((ack) => [ack.partition, ack]));
-    for (const [partition, entries] of this.partitions) {
-      const ack = byPartition.get(partition);
-      const isSettled = ({ offset }: Entry) =>
-        ack === undefined || offset < ack.committed || offset < ack.low || offset >= ack.high;
-      let kept = 0;
-      for (const entry of entries) {
-        if (!entry.pending) continue;
-        if (entry.placedAfter < reading && isSettled(entry)) {
-          settled.push(entry);
-          continue;
-        }
-        entries[kept] = entry;
-        kept++;
-      }
-      entries.length = kept;
-      if (kept === 0) this.partitions.delete(partition);
+    for (const [partition, placed] of this.partitions) {
+      settlePartition(placed, byPartition.get(partition), reading, settled);
+      if (placed.entries.length === 0) this.partitions.delete(partition);
     }
     return settled;
   }
+}
+
+/** A crowd leaves tens of thousands of entries in a partition, so only as many are looked at as are settled, where that is enough. */
+function settlePartition(placed: Placed, ack: PartitionAck | undefined, reading: number, settled: Entry[]): void {
+  const { entries, ascend } = placed;
+  const mayEndEarly =
+    ascend && entries.length <= placed.most && ack !== undefined && (entries.at(-1)?.offset ?? -1) < ack.high;
+  let kept = 0;
+  let looked = 0;
+  for (const entry of entries) {
+    const isSettled =
+      ack === undefined || entry.offset < ack.committed || entry.offset < ack.low || entry.offset >= ack.high;
+    if (mayEndEarly && !isSettled) break;
+    looked++;
+    if (!entry.pending) continue;
+    if (entry.placedAfter < reading && isSettled) settled.push(entry);
+    else entries[kept++] = entry;
+  }
+  entries.splice(kept, looked - kept);
+  if (!mayEndEarly) placed.most = 2 * entries.length + LOOKED_THROUGH_AFTER;
 }
