@@ -18,8 +18,9 @@ const INSERT_RATE = 8_000;
 const TRIES = 4;
 /** A burst is due when its rows are written and this has passed, milliseconds. */
 const KNOWN_AHEAD = 4_000;
-/** How long after its due time a message may take before it counts as lost, milliseconds. */
+/** How long after its due time a message may take before it counts as lost, milliseconds; and so much more for each of a burst. */
 const PATIENCE = 60_000;
+const PATIENCE_EACH = 0.25;
 
 /** Everything due at one instant, all of it written well before. @param profiler marks the drain */
 export async function burst(subject: Subject, work: Workload, profiler?: BurstProfiler): Promise<Figures> {
@@ -65,11 +66,12 @@ async function judged(
 ): Promise<Figures> {
   await systemClock.sleep(lastDue - systemClock.now());
   profiler?.drainBegins();
-  while ((await receiver.accepted()) < work.count && systemClock.now() < lastDue + PATIENCE) {
+  const patience = PATIENCE + work.count * PATIENCE_EACH;
+  while ((await receiver.accepted()) < work.count && systemClock.now() < lastDue + patience) {
     await systemClock.sleep(profiler === undefined ? 100 : 20);
   }
   profiler?.drainEnds();
-  const states = await table.ended(above, PATIENCE / 4);
+  const states = await table.ended(above, patience);
   const usage = meter.read();
   return { ...figuresOf(work, firstDue, await receiver.report(), usage), states };
 }

@@ -11,8 +11,9 @@ import type { Measurement, Restart } from './report';
 import { PAUSED_CHANNEL, WholeStack } from './whole-stack';
 import { accountPicker, rowsOf, type Workload } from './workload';
 
-/** Bursts as large as the measured ones: code that was never under load is compiled while it is measured. */
+/** Bursts as large as the measured ones, up to so many messages: code that was never under load is compiled while it is measured. */
 const WARM_UP_BURSTS = 4;
+const WARM_UP_MESSAGES = 20_000;
 /** The JVMs are slow in their first minute; this is the shortest warm-up. Milliseconds. */
 const WARM_UP = 45_000;
 /** Beside preloaded rows: how late a small burst may be before the rows count as taken in. Milliseconds. */
@@ -133,7 +134,8 @@ export class WholeRun {
     this.stack.startWorkers(claimAhead);
     const until = systemClock.monotonic() + WARM_UP;
     for (let n = 0; n < WARM_UP_BURSTS || systemClock.monotonic() < until; n++) {
-      const figures = await burst(this.subject, this.work('warm-up', this.options.count, this.smallest));
+      const count = Math.min(this.options.count, WARM_UP_MESSAGES);
+      const figures = await burst(this.subject, this.work('warm-up', count, this.smallest));
       if (figures.lost > 0) {
         throw new Error(
           `warming up: ${figures.lost} messages did not arrive; table: ${JSON.stringify(figures.states)}`,
