@@ -42,7 +42,7 @@ const MAX_BYTES_PER_BATCH = 32 * 1024 * 1024;
 /** How long a result may wait for others to be written with it. */
 const LINGER_MS = 100;
 /** The same, while requests are crowded. */
-const CROWDED_LINGER_MS = 1_000;
+const CROWDED_LINGER_MS = 2_000;
 /** The second batch is written while the first waits for a row that an application has locked. */
 const MAX_BATCHES_AT_A_TIME = 2;
 /** Batches in a row of which nothing could be written, after which a bolt that has drained for as long as it may waits for no other. */
@@ -60,11 +60,11 @@ const FAILED_BACK_OFF: BackOff = { baseMs: 100, capMs: 2_000 };
  *    is set aside as it is. Up to half of `maxUnwritten` refused results stop no claims.
  * 3. *One account whose results wait holds nobody else*: what was not tried because of them goes first in the next batch, and results of
  *    such an account are written apart from then on.
- * 4. *Requests first*: results of a crowd wait up to a second, or until three quarters of `maxUnwritten` are reached. They wait
+ * 4. *Requests first*: results of a crowd wait up to two seconds, or until three quarters of `maxUnwritten` are reached. They wait
  *    even when no request of this worker waits any more, because requests of other workers may.
  * 5. *Then the ledger before the rows*: while the crowd lasts, only the entry of the ledger is written of what was delivered, which
  *    costs a fourth of what writing the row costs. The rows are settled after it, or after half a minute, a batch at a time with as
- *    long a rest, while nothing else is written. A crowd has lasted until a second after the last look that found one.
+ *    long a rest, while nothing else is written. A crowd has lasted until two seconds after the last look that found one.
  * 6. *What the ledger has stops no claims*, and is lost with no worker: its rows are settled by the ledger when the session has ended.
  */
 export class WriteBack {

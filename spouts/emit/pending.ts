@@ -66,15 +66,22 @@ function settlePartition(placed: Placed, ack: PartitionAck | undefined, reading:
     ascend && entries.length <= placed.most && ack !== undefined && (entries.at(-1)?.offset ?? -1) < ack.high;
   let kept = 0;
   let looked = 0;
+  let areInOrder = true;
   for (const entry of entries) {
     const isSettled =
       ack === undefined || entry.offset < ack.committed || entry.offset < ack.low || entry.offset >= ack.high;
     if (mayEndEarly && !isSettled) break;
     looked++;
     if (!entry.pending) continue;
-    if (entry.placedAfter < reading && isSettled) settled.push(entry);
-    else entries[kept++] = entry;
+    if (entry.placedAfter < reading && isSettled) {
+      settled.push(entry);
+      continue;
+    }
+    areInOrder &&= kept === 0 || (entries[kept - 1] as Entry).offset < entry.offset;
+    entries[kept++] = entry;
   }
   entries.splice(kept, looked - kept);
-  if (!mayEndEarly) placed.most = 2 * entries.length + LOOKED_THROUGH_AFTER;
+  if (mayEndEarly) return;
+  placed.ascend = areInOrder;
+  placed.most = 2 * entries.length + LOOKED_THROUGH_AFTER;
 }

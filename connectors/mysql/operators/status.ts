@@ -43,6 +43,8 @@ export interface MinuteCount {
 const SMALL_TABLE_ROWS = 100_000;
 /** A channel too; the optimizer never expects more than half of a table. */
 const SMALL_CHANNEL_ROWS = SMALL_TABLE_ROWS / 2;
+/** What has to be looked at row by row is not looked at where the optimizer expects more: it would not end in time. */
+const MAX_ROWS_LOOKED_AT = 500_000;
 /** Channels that are shown besides those with a sender, and channels that are counted by their names. */
 const MAX_CHANNELS_SHOWN = 20;
 const MAX_CHANNELS_COUNTED = 200;
@@ -159,18 +161,26 @@ export class Status {
     const [overdue, open, sending, oldest] = await Promise.all([
       this.counting.figure(until(NOW_MS)),
       this.openOf({ index, where: `open=1 AND channel=${text(channel)}` }),
-      this.counting.within<[number]>(`COUNT(*) ${fromOf(soon)} AND state='sending'`),
+      this.sendingOf(soon),
       this.oldestWake(channel),
     ]);
     return {
       channel,
-      open: Math.max(open.count, overdue.count),
+      // They are counted one after the other, while rows are being sent.
+      open: Math.max(open.count, overdue.count, sending ?? 0),
       openIsExact: open.exact,
       overdue: overdue.count,
       overdueIsExact: overdue.exact,
-      sending: sending?.[0]?.[0] ?? null,
+      sending,
       oldest,
     };
+  }
+
+  /** Null when there are too many to look at each. */
+  private async sendingOf(soon: IndexedRows): Promise<number | null> {
+    if ((await this.counting.estimate(soon)) > MAX_ROWS_LOOKED_AT) return null;
+    const counted = await this.counting.within<[number]>(`COUNT(*) ${fromOf(soon)} AND state='sending'`);
+    return counted?.[0]?.[0] ?? null;
   }
 
   private async byMinuteOn(channel: string, minutes: number): Promise<MinuteCount[] | null> {
