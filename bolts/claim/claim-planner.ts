@@ -36,8 +36,9 @@ const HAND_OVER_MS = 1_500;
  *
  * 1. *At the instant, as many as can start soon*: the free slots and one batch on the way, so that neither claims nor
  *    requests wait for round trips; on a blind channel exactly the free slots.
- * 2. *Ahead of it only for a crowd* that could not be claimed in its instant, never before what has woken, never blind; *and
- *    when partitions go to another task*, what wakes before that one can have read it, of accounts with room for all of it.
+ * 2. *Ahead of it only for a crowd* that could not be claimed in its instant, never before what has woken, never blind; *with what has
+ *    woken*, what wakes in the next moment; *and when partitions go to another task*, what wakes before that one can have read it, of
+ *    accounts with room for all of it.
  */
 export class ClaimPlanner {
   /** How far ahead of its wake the last claim was. */
@@ -118,7 +119,8 @@ export class ClaimPlanner {
     slots.nextBatch(now);
     if (room > 0) held.takeInto(batch, now, room);
     const next = slots.toClaim.nextAt();
-    if (horizon > now && next !== undefined && next > now) held.takeInto(batch, horizon, settings.claimBatch);
+    const until = batch.length > 0 ? Math.max(horizon, ahead.soon(now)) : horizon;
+    if (until > now && next !== undefined && next > now) held.takeInto(batch, until, settings.claimBatch);
     return batch;
   }
 

@@ -317,13 +317,13 @@ describe('SendBolt, come what may', () => {
       expect((await firstWrite(2, 10)).begun).toBeGreaterThan(1_500);
     });
 
-    it('and, though all of them are sent, for about a second: those of other workers may not be', async () => {
-      expect((await firstWrite(2)).waited).toBeGreaterThan(800);
+    it('and, though all of them are sent, for about two seconds: those of other workers may not be', async () => {
+      expect((await firstWrite(2)).waited).toBeGreaterThan(1_800);
     });
 
-    it('and no longer than about a second', async () => {
+    it('and no longer than about two seconds', async () => {
       // 40 at a time in 50 ms: 800 requests a second.
-      expect((await firstWrite(50)).begun).toBeLessThan(1_200);
+      expect((await firstWrite(50)).begun).toBeLessThan(2_000);
     });
   });
 
@@ -608,6 +608,29 @@ describe('SendBolt, come what may', () => {
     // One attempt did not start, the other was delivered.
     expect(asked.map((mayStart) => mayStart())).toEqual([false, false]);
   });
+
+  it.each([
+    [2_000, 15, 20],
+    [0, 101, 0],
+  ])(
+    'of a stream a claim takes what wakes in the next moment, and nothing begins early (claimAheadMaxMs %i)',
+    async (claimAheadMaxMs, most, aheadMs) => {
+      await start({ settings: { claimAheadMaxMs } });
+      world.emit(world.row(10));
+      await world.advance(100);
+      const before = world.claims.length;
+      const rows = Array.from({ length: 100 }, (_, n) => world.row(500 + 2 * n, { account: `a${n % 10}` }));
+      world.emit(...rows);
+      await world.advance(3_000);
+      expect(world.states(rows)).toEqual(['delivered']);
+      const claims = world.claims.slice(before);
+      expect(claims.length).toBeLessThan(most);
+      for (const { ahead } of claims) expect(ahead).toBeLessThanOrEqual(aheadMs);
+      const late = rows.map((row) => (world.begun(row)[0] ?? Number.NaN) - row.dueAt);
+      expect(Math.min(...late)).toBeGreaterThanOrEqual(0);
+      expect(Math.max(...late)).toBeLessThan(50);
+    },
+  );
 
   it('a crowd that takes longer than ten seconds, at a host that answers quickly, does not go round again', async () => {
     await start({ settings: { claimAheadMaxMs: 2_000, claimBatch: 500, perOrigin: 16 } });
