@@ -62,6 +62,12 @@ export class InHand {
     return this.claimed.get(id)?.bytes ?? 0;
   }
 
+  /** It is one of `claimedSuspects`. */
+  isClaimedSuspect(id: number): boolean {
+    const row = this.claimed.get(id);
+    return row !== undefined && isSuspect(row);
+  }
+
   isClaimed(id: number, version: number): boolean {
     return this.claimed.get(id)?.version === version || this.journaled.get(id)?.version === version;
   }

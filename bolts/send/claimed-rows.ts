@@ -42,6 +42,7 @@ export class ClaimedRows {
       acceptedWithin: () => (sendsAgainAtOnce(channel) ? 0 : channel.acceptedWithin),
       holdsLease: () => lease.holds(),
       bytesOf: (id) => options.inHand.claimedBytesOf(id),
+      isAwaited: (id) => options.inHand.isClaimedSuspect(id),
       accountOf: (id) => options.inHand.accountOf(id),
       onJournaled: (results) => this.onJournaled(results),
       onRefused: (results) => options.inHand.refused(results),

@@ -23,6 +23,8 @@ export interface WriteBackOptions {
   readonly acceptedWithin: () => number;
   /** What the payload of a claimed row takes, roughly. */
   readonly bytesOf: (id: number) => number;
+  /** Others of its kind are not claimed before it is written. */
+  readonly isAwaited: (id: number) => boolean;
   /** Whose row it is, of a claimed row or one that the ledger has. */
   readonly accountOf: (id: number) => string | undefined;
   /** Takes results that the ledger has. */
@@ -43,6 +45,8 @@ const MAX_BYTES_PER_BATCH = 32 * 1024 * 1024;
 const LINGER_MS = 100;
 /** The same, while requests are crowded. */
 const CROWDED_LINGER_MS = 2_000;
+/** A crowd has lasted until so long after the last look that found one, and the rows of what was journaled are settled from then on. */
+const CROWD_MS = 1_000;
 /** The second batch is written while the first waits for a row that an application has locked. */
 const MAX_BATCHES_AT_A_TIME = 2;
 /** Batches in a row of which nothing could be written, after which a bolt that has drained for as long as it may waits for no other. */
@@ -60,11 +64,12 @@ const FAILED_BACK_OFF: BackOff = { baseMs: 100, capMs: 2_000 };
  *    is set aside as it is. Up to half of `maxUnwritten` refused results stop no claims.
  * 3. *One account whose results wait holds nobody else*: what was not tried because of them goes first in the next batch, and results of
  *    such an account are written apart from then on.
- * 4. *Requests first*: results of a crowd wait up to two seconds, or until three quarters of `maxUnwritten` are reached. They wait
- *    even when no request of this worker waits any more, because requests of other workers may.
+ * 4. *Requests first*: results of a crowd wait up to two seconds, or until three quarters of `maxUnwritten` are reached, or what was
+ *    delivered keeps so much memory that rows of others find little. They wait even when no request of this worker waits any more, because
+ *    requests of other workers may. *But no retry*, whose delay begins when it is written, nor what others wait for.
  * 5. *Then the ledger before the rows*: while the crowd lasts, only the entry of the ledger is written of what was delivered, which
  *    costs a fourth of what writing the row costs. The rows are settled after it, or after half a minute, a batch at a time with as
- *    long a rest, while nothing else is written. A crowd has lasted until two seconds after the last look that found one.
+ *    long a rest, while nothing else is written. A crowd has lasted until a second after the last look that found one.
  * 6. *What the ledger has stops no claims*, and is lost with no worker: its rows are settled by the ledger when the session has ended.
  */
 export class WriteBack {
@@ -74,6 +79,8 @@ export class WriteBack {
   private lingerMs = LINGER_MS;
   /** Results of a crowd are among `waiting`. */
   private ofCrowd = false;
+  /** What the rows of results keep that came since something was last written, roughly. */
+  private waitingBytes = 0;
   /** Until when the first of `waiting` may wait at most, monotonic milliseconds. */
   private waitsUntil = 0;
   /** When a crowd was seen, monotonic milliseconds. */
@@ -158,6 +165,7 @@ export class WriteBack {
   private put(result: AttemptResult): void {
     if (this.waiting.length === 0) this.waitsUntil = this.options.clock.monotonic() + CROWDED_LINGER_MS;
     this.waiting.push(result);
+    this.waitingBytes += this.options.bytesOf(result.id);
     if (this.waiting.length >= MAX_ROWS_PER_BATCH && !this.isResting && !this.mayWait()) this.writeAll();
     else this.timer ??= this.options.clock.after(this.lingerMs, () => this.elapsed());
   }
@@ -165,12 +173,25 @@ export class WriteBack {
   private elapsed(): void {
     this.timer = undefined;
     this.isResting = false;
-    if (this.mayWait()) this.timer = this.options.clock.after(this.lingerMs, () => this.elapsed());
-    else this.writeAll();
+    if (!this.mayWait()) return this.writeAll();
+    this.writeUrgent();
+    this.timer ??= this.options.clock.after(this.lingerMs, () => this.elapsed());
+  }
+
+  /** Writes what is not to wait with the others of a crowd. */
+  private writeUrgent(): void {
+    const isUrgent = ({ id, settlement }: AttemptResult) =>
+      settlement.state !== 'delivered' || this.options.isAwaited(id);
+    const urgent = this.waiting.filter(isUrgent);
+    if (urgent.length === 0 || this.batchesOnTheWay >= MAX_BATCHES_AT_A_TIME) return;
+    const batch = new Set(urgent.slice(0, this.countOf(urgent)));
+    this.waiting = this.waiting.filter((result) => !batch.has(result));
+    this.batchesOnTheWay++;
+    void this.writeOrJournal([...batch]);
   }
 
   private mayWait(): boolean {
-    const { isCrowded, maxUnwritten, clock } = this.options;
+    const { isCrowded, maxUnwritten, maxJournaledBytes, clock } = this.options;
     const now = clock.monotonic();
     const isTimeToLook = !this.ofCrowd || now - this.crowdedAt >= LINGER_MS;
     // Fewer results in this time do not come from a crowd, but from an origin that hangs.
@@ -180,15 +201,17 @@ export class WriteBack {
       this.ofCrowd = true;
       this.crowdedAt = now;
     }
-    return this.ofCrowd && this.lingerMs > 0 && this.unwritten * 4 < maxUnwritten * 3 && now < this.waitsUntil;
+    const hasRoom = this.unwritten * 4 < maxUnwritten * 3 && this.waitingBytes * 2 < maxJournaledBytes;
+    return this.ofCrowd && this.lingerMs > 0 && hasRoom && now < this.waitsUntil;
   }
 
   private isCrowd(now: number): boolean {
-    return now - this.crowdedAt < CROWDED_LINGER_MS;
+    return now - this.crowdedAt < CROWD_MS;
   }
 
   private writeAll(): void {
     this.ofCrowd = false;
+    this.waitingBytes = 0;
     // The ledger has them, and settles their rows when the session has ended.
     if (this.refused.isOver) this.letGoOfJournaled();
     while (this.waiting.length > 0 && this.batchesOnTheWay < MAX_BATCHES_AT_A_TIME) {
@@ -231,7 +254,7 @@ export class WriteBack {
     onJournaled(results);
     // What came meanwhile is written at once, and so are these.
     if (this.lingerMs === 0) this.waiting.push(...this.takeJournaled(results.length));
-    else this.settleIn(CROWDED_LINGER_MS);
+    else this.settleIn(CROWD_MS);
     return true;
   }
 
@@ -294,7 +317,7 @@ export class WriteBack {
     if (isOutage) this.failed(batch);
     else if (batch.length > 0) this.failures = 0;
     if (bad !== undefined) this.written(batch, bad);
-    if (this.isResting) return;
+    if (this.isResting || (this.timer !== undefined && this.mayWait())) return;
     if (this.waiting.length >= MAX_ROWS_PER_BATCH || (this.waiting.length > 0 && this.timer === undefined))
       this.writeAll();
   }

@@ -77,8 +77,8 @@ const IN_MEMORY_MS = 50_000;
 const BEFORE_LEAD_MS = 4_000;
 /** How long after its due time a message may take before it counts as lost. */
 const PATIENCE_MS = 60_000;
-/** Outcomes may wait for a second in a crowd, and a table that is asked meanwhile pays for the answer. */
-const WRITE_BACK_MS = 2_000;
+/** Outcomes may wait for two seconds in a crowd, and a table that is asked meanwhile pays for the answer. */
+const WRITE_BACK_MS = 4_000;
 const POLL_MS = 250;
 const WARM_UP_BURSTS = 4;
 /** The JVMs are slow in their first minute. */

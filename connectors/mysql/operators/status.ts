@@ -26,7 +26,7 @@ export interface ChannelWaiting {
   readonly overdue: number;
   /** False: `overdue` is an estimate, because there are millions. */
   readonly overdueIsExact: boolean;
-  /** Rows that a worker is sending; null when too many are overdue to look at each. */
+  /** Rows that a worker is sending; null when too many have woken, or wake in a moment, to look at each. */
   readonly sending: number | null;
   /** The earliest wake. */
   readonly oldest: number;

@@ -1,5 +1,5 @@
 import { WaitingAccounts } from '../../../bolts/send/waiting-accounts';
-import { WriteBack } from '../../../bolts/send/write-back';
+import { WriteBack, type WriteBackOptions } from '../../../bolts/send/write-back';
 import type { AttemptResult, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
 import { delivered, result } from '../../connectors/mysql/scene';
 import { ManualClock, settled } from '../../support/manual-clock';
@@ -36,6 +36,52 @@ async function advance(milliseconds: number): Promise<void> {
   await settled();
 }
 
+describe('4. in a crowd', () => {
+  const crowdOf = (rows: SendRows, more: Partial<WriteBackOptions> = {}) =>
+    new WriteBack({
+      ...common,
+      rows,
+      maxUnwritten: 100,
+      maxJournaledBytes: 1024 * 1024,
+      isCrowded: () => true,
+      holdsLease: () => true,
+      acceptedWithin: () => 0,
+      bytesOf: () => 100,
+      isAwaited: () => false,
+      accountOf: () => 'a',
+      onJournaled: () => undefined,
+      onWritten: () => undefined,
+      ...more,
+    });
+  const delivereds = () => Array.from({ length: 30 }, () => resultOfNext());
+
+  test('a retry, and what others wait for, do not wait with what was delivered', async () => {
+    const { rows, batches } = table();
+    const [awaited, first] = [resultOfNext(), resultOfNext()];
+    const settlement = { state: 'scheduled', inDoubt: false, error: 'busy', delayMs: 500 } as const;
+    const retry: AttemptResult = { ...first, outcome: { kind: 'retry', reason: 'busy', status: 503 }, settlement };
+    const writeBack = crowdOf(rows, { isAwaited: (one) => one === awaited.id });
+    for (const one of [...delivereds(), retry, awaited]) writeBack.add(one);
+    await advance(150);
+    expect([batches.map(({ results }) => results), writeBack.journaled]).toEqual([[[retry]], 1]);
+    batches[0]?.answer([]);
+    await advance(1_500);
+    expect([batches.length, writeBack.unwritten, writeBack.journaled]).toEqual([1, 30, 1]);
+    await advance(1_000);
+    expect([writeBack.unwritten, writeBack.journaled]).toEqual([0, 31]);
+    writeBack.close();
+  });
+
+  test('results wait no longer once their rows keep too much memory', async () => {
+    const { rows } = table();
+    const writeBack = crowdOf(rows, { bytesOf: () => 20_000 });
+    for (const one of delivereds()) writeBack.add(one);
+    await advance(150);
+    expect(writeBack.unwritten).toBe(0);
+    writeBack.close();
+  });
+});
+
 test('5. the rows are settled a batch at a time, however long one takes', async () => {
   const { rows, batches } = table();
   let isCrowded = true;
@@ -48,6 +94,7 @@ test('5. the rows are settled a batch at a time, however long one takes', async 
     holdsLease: () => true,
     acceptedWithin: () => 0,
     bytesOf: () => 100,
+    isAwaited: () => false,
     accountOf: () => 'a',
     onJournaled: () => undefined,
     onWritten: () => undefined,
