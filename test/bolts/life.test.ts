@@ -613,7 +613,7 @@ describe('SendBolt, come what may', () => {
     [2_000, 15, 20],
     [0, 101, 0],
   ])(
-    'of a stream a claim takes what wakes in the next moment, and nothing begins early (claimAheadMaxMs %i)',
+    'a claim that is made anyway takes what wakes in the next moment, and nothing begins early (claimAheadMaxMs %i)',
     async (claimAheadMaxMs, most, aheadMs) => {
       await start({ settings: { claimAheadMaxMs } });
       world.emit(world.row(10));

@@ -36,31 +36,36 @@ async function advance(milliseconds: number): Promise<void> {
   await settled();
 }
 
-describe('4. in a crowd', () => {
-  const crowdOf = (rows: SendRows, more: Partial<WriteBackOptions> = {}) =>
-    new WriteBack({
-      ...common,
-      rows,
-      maxUnwritten: 100,
-      maxJournaledBytes: 1024 * 1024,
-      isCrowded: () => true,
-      holdsLease: () => true,
-      acceptedWithin: () => 0,
-      bytesOf: () => 100,
-      isAwaited: () => false,
-      accountOf: () => 'a',
-      onJournaled: () => undefined,
-      onWritten: () => undefined,
-      ...more,
-    });
-  const delivereds = () => Array.from({ length: 30 }, () => resultOfNext());
+/** Of a worker in a crowd. */
+function writeBackOf(rows: SendRows, more: Partial<WriteBackOptions> = {}): WriteBack {
+  return new WriteBack({
+    ...common,
+    rows,
+    maxUnwritten: 100,
+    maxJournaledBytes: 1024 * 1024,
+    isCrowded: () => true,
+    holdsLease: () => true,
+    acceptedWithin: () => 0,
+    bytesOf: () => 100,
+    isAwaited: () => false,
+    accountOf: () => 'a',
+    onJournaled: () => undefined,
+    onWritten: () => undefined,
+    ...more,
+  });
+}
 
+function delivereds(): AttemptResult[] {
+  return Array.from({ length: 30 }, () => resultOfNext());
+}
+
+describe('4. in a crowd', () => {
   test('a retry, and what others wait for, do not wait with what was delivered', async () => {
     const { rows, batches } = table();
     const [awaited, first] = [resultOfNext(), resultOfNext()];
     const settlement = { state: 'scheduled', inDoubt: false, error: 'busy', delayMs: 500 } as const;
     const retry: AttemptResult = { ...first, outcome: { kind: 'retry', reason: 'busy', status: 503 }, settlement };
-    const writeBack = crowdOf(rows, { isAwaited: (one) => one === awaited.id });
+    const writeBack = writeBackOf(rows, { isAwaited: (one) => one === awaited.id });
     for (const one of [...delivereds(), retry, awaited]) writeBack.add(one);
     await advance(150);
     expect([batches.map(({ results }) => results), writeBack.journaled]).toEqual([[[retry]], 1]);
@@ -74,7 +79,7 @@ describe('4. in a crowd', () => {
 
   test('results wait no longer once their rows keep too much memory', async () => {
     const { rows } = table();
-    const writeBack = crowdOf(rows, { bytesOf: () => 20_000 });
+    const writeBack = writeBackOf(rows, { bytesOf: () => 20_000 });
     for (const one of delivereds()) writeBack.add(one);
     await advance(150);
     expect(writeBack.unwritten).toBe(0);
@@ -85,20 +90,7 @@ describe('4. in a crowd', () => {
 test('5. the rows are settled a batch at a time, however long one takes', async () => {
   const { rows, batches } = table();
   let isCrowded = true;
-  const writeBack = new WriteBack({
-    ...common,
-    rows,
-    maxUnwritten: 20,
-    maxJournaledBytes: 1024 * 1024,
-    isCrowded: () => isCrowded,
-    holdsLease: () => true,
-    acceptedWithin: () => 0,
-    bytesOf: () => 100,
-    isAwaited: () => false,
-    accountOf: () => 'a',
-    onJournaled: () => undefined,
-    onWritten: () => undefined,
-  });
+  const writeBack = writeBackOf(rows, { maxUnwritten: 20, isCrowded: () => isCrowded });
   const crowd = async () => {
     isCrowded = true;
     for (let n = 0; n < 15; n++) writeBack.add(resultOfNext());
