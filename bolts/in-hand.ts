@@ -64,7 +64,7 @@ export class InHand {
 
   /** It is one of `claimedSuspects`. */
   isClaimedSuspect(id: number): boolean {
-    const row = this.claimed.get(id);
+    const row = this.claimedSuspects === 0 ? undefined : this.claimed.get(id);
     return row !== undefined && isSuspect(row);
   }
 

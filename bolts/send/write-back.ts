@@ -79,7 +79,7 @@ export class WriteBack {
   private lingerMs = LINGER_MS;
   /** Results of a crowd are among `waiting`. */
   private ofCrowd = false;
-  /** What the rows of results keep that came since something was last written, roughly. */
+  /** What the rows of `waiting` keep, roughly. */
   private waitingBytes = 0;
   /** Until when the first of `waiting` may wait at most, monotonic milliseconds. */
   private waitsUntil = 0;
@@ -183,11 +183,13 @@ export class WriteBack {
     const isUrgent = ({ id, settlement }: AttemptResult) =>
       settlement.state !== 'delivered' || this.options.isAwaited(id);
     const urgent = this.waiting.filter(isUrgent);
-    if (urgent.length === 0 || this.batchesOnTheWay >= MAX_BATCHES_AT_A_TIME) return;
-    const batch = new Set(urgent.slice(0, this.countOf(urgent)));
-    this.waiting = this.waiting.filter((result) => !batch.has(result));
-    this.batchesOnTheWay++;
-    void this.writeOrJournal([...batch]);
+    if (urgent.length === 0) return;
+    const others = this.waiting.filter((result) => !isUrgent(result));
+    this.write(urgent);
+    this.waiting = [...urgent, ...others];
+    this.weigh();
+    // What comes next is of this crowd only if it is found to be.
+    if (this.waiting.length === 0) this.ofCrowd = false;
   }
 
   private mayWait(): boolean {
@@ -211,14 +213,23 @@ export class WriteBack {
 
   private writeAll(): void {
     this.ofCrowd = false;
-    this.waitingBytes = 0;
     // The ledger has them, and settles their rows when the session has ended.
     if (this.refused.isOver) this.letGoOfJournaled();
-    while (this.waiting.length > 0 && this.batchesOnTheWay < MAX_BATCHES_AT_A_TIME) {
-      const batch = this.waiting.splice(0, this.countOf(this.waiting));
+    this.write(this.waiting);
+    this.weigh();
+  }
+
+  /** Takes out the first of these, as many as may be on the way, and writes them. */
+  private write(results: AttemptResult[]): void {
+    while (results.length > 0 && this.batchesOnTheWay < MAX_BATCHES_AT_A_TIME) {
+      const batch = results.splice(0, this.countOf(results));
       this.batchesOnTheWay++;
       void this.writeOrJournal(batch);
     }
+  }
+
+  private weigh(): void {
+    this.waitingBytes = this.waiting.reduce((sum, { id }) => sum + this.options.bytesOf(id), 0);
   }
 
   private letGoOfJournaled(): void {
@@ -233,7 +244,7 @@ export class WriteBack {
     const some = mayJournal ? batch.filter((result) => this.journal.hasRoomFor(result, now)) : [];
     const journaled = new Set((await this.tryJournal(some)) ? some : []);
     if (this.isClosed) return;
-    await this.write(batch.filter((result) => !journaled.has(result)));
+    await this.writeBatch(batch.filter((result) => !journaled.has(result)));
   }
 
   /** @returns false when they are not in the ledger, or it is not known */
@@ -279,7 +290,7 @@ export class WriteBack {
     this.batchesOnTheWay++;
     this.isSettling = true;
     try {
-      await this.write(this.takeJournaled(MAX_ROWS_PER_BATCH));
+      await this.writeBatch(this.takeJournaled(MAX_ROWS_PER_BATCH));
     } finally {
       this.isSettling = false;
     }
@@ -303,7 +314,7 @@ export class WriteBack {
     return count;
   }
 
-  private async write(batch: readonly AttemptResult[]): Promise<void> {
+  private async writeBatch(batch: readonly AttemptResult[]): Promise<void> {
     const { rows, session, onError } = this.options;
     let bad: readonly Unwritten[] | undefined;
     try {
@@ -317,7 +328,8 @@ export class WriteBack {
     if (isOutage) this.failed(batch);
     else if (batch.length > 0) this.failures = 0;
     if (bad !== undefined) this.written(batch, bad);
-    if (this.isResting || (this.timer !== undefined && this.mayWait())) return;
+    if (this.isResting) return;
+    if (this.timer !== undefined && this.mayWait()) return this.writeUrgent();
     if (this.waiting.length >= MAX_ROWS_PER_BATCH || (this.waiting.length > 0 && this.timer === undefined))
       this.writeAll();
   }
@@ -394,6 +406,7 @@ export class WriteBack {
     // The rows are recovered when the session has ended.
     if (this.refused.isOver && this.failures > MAX_FAILURES_AT_END) return this.done(batch);
     this.waiting.push(...batch);
+    this.weigh();
     this.timer?.cancel();
     this.isResting = true;
     this.timer = clock.after(backOff(FAILED_BACK_OFF, this.failures, random()), () => this.elapsed());

@@ -59,12 +59,15 @@ function delivereds(): AttemptResult[] {
   return Array.from({ length: 30 }, () => resultOfNext());
 }
 
+function retryOf(one: AttemptResult): AttemptResult {
+  const settlement = { state: 'scheduled', inDoubt: false, error: 'busy', delayMs: 500 } as const;
+  return { ...one, outcome: { kind: 'retry', reason: 'busy', status: 503 }, settlement };
+}
+
 describe('4. in a crowd', () => {
   test('a retry, and what others wait for, do not wait with what was delivered', async () => {
     const { rows, batches } = table();
-    const [awaited, first] = [resultOfNext(), resultOfNext()];
-    const settlement = { state: 'scheduled', inDoubt: false, error: 'busy', delayMs: 500 } as const;
-    const retry: AttemptResult = { ...first, outcome: { kind: 'retry', reason: 'busy', status: 503 }, settlement };
+    const [awaited, retry] = [resultOfNext(), retryOf(resultOfNext())];
     const writeBack = writeBackOf(rows, { isAwaited: (one) => one === awaited.id });
     for (const one of [...delivereds(), retry, awaited]) writeBack.add(one);
     await advance(150);
@@ -77,12 +80,46 @@ describe('4. in a crowd', () => {
     writeBack.close();
   });
 
-  test('results wait no longer once their rows keep too much memory', async () => {
-    const { rows } = table();
-    const writeBack = writeBackOf(rows, { bytesOf: () => 20_000 });
+  test('a retry beside very many others neither, whatever is on the way', async () => {
+    const { rows, batches } = table();
+    const writeBack = writeBackOf(rows, { maxUnwritten: 20_000 });
+    for (let n = 0; n < 1_200; n++) writeBack.add(retryOf(resultOfNext()));
     for (const one of delivereds()) writeBack.add(one);
     await advance(150);
-    expect(writeBack.unwritten).toBe(0);
+    expect(batches.map(({ results }) => results.length)).toEqual([500, 500]);
+    batches[0]?.answer([]);
+    await advance(0);
+    expect(batches.map(({ results }) => results.length)).toEqual([500, 500, 200]);
+    writeBack.close();
+  });
+
+  test('which has only retries, what comes after it is of no crowd', async () => {
+    const { rows, batches } = table();
+    let isCrowded = true;
+    const writeBack = writeBackOf(rows, { isCrowded: () => isCrowded });
+    for (let n = 0; n < 30; n++) writeBack.add(retryOf(resultOfNext()));
+    await advance(150);
+    batches[0]?.answer([]);
+    isCrowded = false;
+    await advance(1_000);
+    writeBack.add(resultOfNext());
+    await advance(150);
+    expect(batches.map(({ results }) => results.length)).toEqual([30, 1]);
+    writeBack.close();
+  });
+
+  test('results wait no longer once their rows keep too much memory, however many there are', async () => {
+    const { rows } = table();
+    const writeBack = writeBackOf(rows, { bytesOf: () => 20_000, maxJournaledBytes: 64_000_000, maxUnwritten: 20_000 });
+    let most = 0;
+    for (let n = 0; n < 10_000; n++) {
+      writeBack.add(resultOfNext());
+      if (n % 100 === 0) await advance(1);
+      most = Math.max(most, writeBack.unwritten);
+    }
+    // 32 MB, and what came while some of it was written.
+    expect(most).toBeLessThan(1_800);
+    expect(writeBack.unwritten).toBeLessThan(1_800);
     writeBack.close();
   });
 });
