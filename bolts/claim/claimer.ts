@@ -32,7 +32,7 @@ export interface Claimed {
 /** The second claim proceeds while the first waits for a row that an application has locked. */
 const MAX_CLAIMS_AT_A_TIME = 2;
 /** A claim of fewer rows is not measured: it says how much there was to claim, not how much can be claimed. */
-const MIN_MEASURED_ROWS = 100;
+const MIN_MEASURED_ROWS = 50;
 
 /**
  * Claims rows.
